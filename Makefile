@@ -1,0 +1,43 @@
+# Everything a fresh machine needs. It takes Python 3.11 or newer with venv, and the package index.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# PIP_USE_PEP517: build the two packages that have no wheel the new way; the old one warns at length.
+PIP := PIP_USE_PEP517=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help run setup test check clean
+
+help: ## Say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup ## Set everything up and serve on http://localhost:8000
+	@$(BIN)/antiphon serve
+
+setup: $(VENV)/.setup ## Make .venv, install the packages, fetch the weights
+	@$(BIN)/antiphon models pull
+	@$(BIN)/python -c "import ctypes.util, sys; sys.exit(not ctypes.util.find_library('portaudio'))" \
+		|| echo "Hint: antiphon talk needs PortAudio (Debian: apt install libportaudio2). All else runs without."
+
+test: setup $(VENV)/.test check ## Set everything up, then run the checks and the tests
+	@$(BIN)/pytest
+
+check: $(VENV)/.test ## Run the linter, the formatter's check and the type checker
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+clean: ## Remove .venv; the weights stay in the user's cache
+	rm -rf $(VENV)
+
+# The stamps make a second run quick: pip is asked again only when what it installs has changed.
+$(VENV)/.setup: pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; v = sys.version_info; sys.exit(v < (3, 11) and 'Antiphon needs Python 3.11 or newer, \
+	and $(PYTHON) is %d.%d: make PYTHON=python3.11' % v[:2])"
+	@$(PYTHON) -m venv $(VENV)
+	$(PIP) -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.setup
+	$(PIP) -e ".[test]"
+	@touch $@
