@@ -1,0 +1,1 @@
+"""The agent: audio in, audio out. Knows no network and no protocol."""

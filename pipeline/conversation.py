@@ -1,0 +1,98 @@
+"""A conversation's items in their order, and what the decoder reads of them. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from pipeline.decoders.decoder import Called, Close, Open, Returned, Text, Unit
+from pipeline.items import FunctionCall, FunctionOutput, Item, Message
+from pipeline.playout import heard
+
+ROOT = "root"
+"""As `after`: before everything else."""
+
+
+class UnknownItem(LookupError):
+    """No item of the conversation has that id."""
+
+
+class DuplicateItem(ValueError):
+    """An item of that id is in the conversation already."""
+
+
+class Conversation:
+    """At most `limit` items; beyond that the oldest go."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._items: dict[str, Item] = {}
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items.values())
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, item_id: str) -> bool:
+        return item_id in self._items
+
+    def __getitem__(self, item_id: str) -> Item:
+        """Raises `UnknownItem`."""
+        try:
+            return self._items[item_id]
+        except KeyError:
+            raise UnknownItem(f"the conversation has no item {item_id!r}") from None
+
+    @property
+    def last(self) -> str | None:
+        return next(reversed(self._items), None)
+
+    def insert(self, item: Item, after: str | None = None) -> str | None:
+        """Put `item` behind the item `after` (None: at the end; ROOT: at the front).
+
+        Returns the id of the item that now stands before it, None if it is the first.
+        Raises `UnknownItem` and `DuplicateItem`, with nothing changed.
+        """
+        if item.id in self._items:
+            raise DuplicateItem(f"the conversation has an item {item.id!r} already")
+        ids = list(self._items)
+        if after is None:
+            place = len(ids)
+        elif after == ROOT:
+            place = 0
+        else:
+            place = ids.index(self[after].id) + 1
+        items = list(self._items.values())
+        items.insert(place, item)
+        self._items = {item.id: item for item in items}
+        while len(self._items) > self._limit:
+            del self._items[next(iter(self._items))]
+        return ids[place - 1] if place else None
+
+    def delete(self, item_id: str) -> None:
+        del self._items[self[item_id].id]
+
+    def truncate(self, item_id: str, heard_s: float) -> Message:
+        """Keep of a spoken answer only the words that were played in its first `heard_s` seconds.
+
+        May be called again with another time, a longer one too: the words are kept, the text is what was heard.
+        Raises `UnknownItem`, and `ValueError` for an item that is no spoken answer.
+        """
+        item = self[item_id]
+        if not isinstance(item, Message) or item.role != "assistant" or not item.spoken:
+            raise ValueError(f"the item {item_id!r} is no spoken answer: only those can be truncated")
+        item.text = heard(item.words, round(heard_s * item.rate))
+        return item
+
+
+def as_units(items: Iterable[Item]) -> list[tuple[str, tuple[Unit, ...]]]:
+    """What a decoder reads of each item, by its id. Items without words (not transcribed, not heard) are left out."""
+    return [(item.id, units) for item in items if (units := _units(item))]
+
+
+def _units(item: Item) -> tuple[Unit, ...]:
+    match item:
+        case Message():
+            return (Open(item.role), Text(item.text), Close(item.role)) if item.text else ()
+        case FunctionCall():
+            return (Open("assistant"), Called(item.call_id, item.name, item.arguments), Close("assistant"))
+        case FunctionOutput():
+            return (Open("tool"), Returned(item.call_id, item.output), Close("tool"))

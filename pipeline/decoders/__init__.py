@@ -1,0 +1,1 @@
+"""Decoders: what was said so far in, the answer out."""

@@ -1,0 +1,106 @@
+"""Function calls in plain text, in the Hermes convention (`<tool_call>{...}</tool_call>`) that open models are taught.
+
+Source: https://github.com/NousResearch/Hermes-Function-Calling. Pure: prompt text out, calls in.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pipeline.decoders.decoder import DecoderError, Token, Tool, ToolCall
+
+CALL_OPENS = "<tool_call>"
+CALL_CLOSES = "</tool_call>"
+
+
+def describe(tools: Sequence[Tool]) -> str:
+    """What the instructions must say so that a model can call `tools`; empty without any."""
+    if not tools:
+        return ""
+    signatures = "\n".join(
+        json.dumps({"name": tool.name, "description": tool.description, "parameters": tool.parameters})
+        for tool in tools
+    )
+    return (
+        "\n\nYou can call these functions:\n<tools>\n"
+        f"{signatures}\n</tools>\n"
+        "Call one only if the request needs it, and then write nothing but\n"
+        f'{CALL_OPENS}\n{{"name": <function name>, "arguments": <arguments object>}}\n{CALL_CLOSES}'
+    )
+
+
+def call_text(name: str, arguments: str) -> str:
+    """A call as the model would have written it."""
+    return f'{CALL_OPENS}\n{{"name": {json.dumps(name)}, "arguments": {arguments or "{}"}}}\n{CALL_CLOSES}'
+
+
+def result_text(output: str) -> str:
+    return f"<tool_response>\n{output}\n</tool_response>"
+
+
+def call_schema(tools: Sequence[Tool]) -> dict[str, object]:
+    """The JSON Schema of a call to any one of `tools`, for decoding that can write nothing else."""
+    calls = [
+        {
+            "type": "object",
+            "properties": {"name": {"const": tool.name}, "arguments": _closed(tool.parameters)},
+            "required": ["name", "arguments"],
+            "additionalProperties": False,
+        }
+        for tool in tools
+    ]
+    return calls[0] if len(calls) == 1 else {"anyOf": calls}
+
+
+def _closed(parameters: dict[str, Any]) -> dict[str, Any]:
+    """A small model left free to add arguments goes on adding them, so what is not said is not allowed."""
+    return {"type": "object", "additionalProperties": False, **parameters}
+
+
+def parse_call(text: str) -> ToolCall:
+    """Read the JSON between the tags. Raises `DecoderError` if it is no call."""
+    try:
+        call = json.loads(text)
+        return ToolCall(name=str(call["name"]), arguments=json.dumps(call.get("arguments", {})))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise DecoderError(f"the decoder wrote a function call that is not valid JSON: {text.strip()[:200]!r}") from None
+
+
+class CallParser:
+    """Parts speech from calls in a stream of text, however the tags are split over its pieces."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._in_call = False
+
+    def push(self, text: str) -> Iterator[Token | ToolCall]:
+        self._text += text
+        while True:
+            tag = CALL_CLOSES if self._in_call else CALL_OPENS
+            before, found, after = self._text.partition(tag)
+            if not found:
+                break
+            self._text = after
+            if self._in_call:
+                yield parse_call(before)
+            elif before.strip():
+                yield Token(before)
+            self._in_call = not self._in_call
+        if not self._in_call:
+            held = _possible_tag(self._text)
+            ready, self._text = self._text[: len(self._text) - held], self._text[len(self._text) - held :]
+            if ready:
+                yield Token(ready)
+
+    def finish(self) -> Iterator[Token | ToolCall]:
+        """What was held back. A call that lacks only its closing tag is taken as one."""
+        if self._in_call:
+            yield parse_call(self._text)
+        elif self._text:
+            yield Token(self._text)
+        self._text = ""
+
+
+def _possible_tag(text: str) -> int:
+    """Length of the longest end of `text` that an opening tag may begin with."""
+    return next((n for n in range(min(len(text), len(CALL_OPENS) - 1), 0, -1) if CALL_OPENS.startswith(text[-n:])), 0)

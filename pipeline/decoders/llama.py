@@ -1,0 +1,291 @@
+"""Any GGUF model through llama.cpp's server: in this process (xllamacpp), or at a URL. Both speak the same JSON.
+
+The server matches a prompt against what a slot's KV cache holds, token by token, and reads only what is new behind the
+longest common prefix. So appending is prefilling a longer prompt, and rewinding is asking for a shorter one.
+Source: https://github.com/ggml-org/llama.cpp/tree/master/tools/server
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pipeline.decoders import hermes
+from pipeline.decoders.decoder import (
+    Called,
+    Close,
+    DecoderError,
+    Finished,
+    Mark,
+    Open,
+    Returned,
+    Sampling,
+    Text,
+    Token,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    Unit,
+    Written,
+)
+from pipeline.decoders.slots import Slots
+
+_SKELETON_CACHE = 512
+"""Pieces of text whose tokens are remembered: template parts and the messages of the conversations that are open."""
+
+
+class Llama:
+    """A connection to a llama.cpp server, shared by all conversations."""
+
+    def __init__(self, url: str, api_key: str, *, slots: int, capacity: int, timeout_s: float) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.AsyncClient(
+            base_url=url.rstrip("/"),
+            headers=headers,
+            timeout=httpx.Timeout(timeout_s),
+            limits=httpx.Limits(max_connections=None),
+        )
+        self._slots = Slots(slots)
+        self._capacity = capacity
+        self._tokens: dict[tuple[str, bool], list[int]] = {}
+        self._server: object | None = None
+
+    @classmethod
+    async def in_process(
+        cls, model: Path, *, slots: int, capacity: int, threads: int, timeout_s: float
+    ) -> "Llama":
+        """Load `model` (GGUF) into this process. Raises `DecoderError` if llama.cpp can't."""
+        api_key = secrets.token_urlsafe()
+        server, url = await asyncio.to_thread(_start_server, model, slots, capacity, threads, api_key)
+        llama = cls(url, api_key, slots=slots, capacity=capacity, timeout_s=timeout_s)
+        llama._server = server
+        return llama
+
+    @classmethod
+    async def at(cls, url: str, *, api_key: str, timeout_s: float) -> "Llama":
+        """Connect to a running llama-server. Raises `DecoderError` if none answers there."""
+        llama = cls(url, api_key, slots=1, capacity=0, timeout_s=timeout_s)
+        props = await llama.call("GET", "/props")
+        llama._slots = Slots(props["total_slots"])
+        llama._capacity = props["default_generation_settings"]["n_ctx"]
+        return llama
+
+    def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "LlamaContext":
+        return LlamaContext(self, self._slots, self._capacity, instructions, tools)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+        # The server's threads end when the object goes; that may take as long as the token under way.
+        server, self._server = self._server, None
+        await asyncio.to_thread(lambda held: held.clear(), [server])
+
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+        try:
+            response = await self._http.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise _unreachable(self._http, error) from error
+        if response.is_error:
+            raise _refused(response.text)
+        return response.json()
+
+    async def stream(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """The events of /completion. Closing the iterator closes the connection, which stops the server's work."""
+        try:
+            async with self._http.stream("POST", "/completion", json=body) as response:
+                if response.is_error:
+                    raise _refused((await response.aread()).decode())
+                async for line in response.aiter_lines():
+                    if line.startswith("error:"):
+                        raise _refused(line.removeprefix("error:"))
+                    if line.startswith("data:") and not line.endswith("[DONE]"):
+                        event = json.loads(line.removeprefix("data:"))
+                        if "error" in event:
+                            raise _refused(line.removeprefix("data:"))
+                        yield event
+        except httpx.HTTPError as error:
+            raise _unreachable(self._http, error) from error
+
+    async def tokenize(self, text: str, control: bool) -> list[int]:
+        """Tokens of `text`; control tokens spelled out in it are read as such only if `control`."""
+        if not text:
+            return []
+        key = (text, control)
+        tokens = self._tokens.pop(key, None)
+        if tokens is None:
+            body = {"content": text, "parse_special": control, "add_special": False}
+            tokens = (await self.call("POST", "/tokenize", body))["tokens"]
+        self._tokens[key] = tokens  # the newest stay
+        while len(self._tokens) > _SKELETON_CACHE:
+            del self._tokens[next(iter(self._tokens))]
+        return tokens
+
+
+class LlamaContext:
+    """One conversation's prompt. Its KV cache is whichever slot it gets, its last one if nobody else took it."""
+
+    def __init__(
+        self, llama: Llama, slots: Slots, capacity: int, instructions: str, tools: Sequence[Tool]
+    ) -> None:
+        self._llama = llama
+        self._slots = slots
+        self._capacity = capacity
+        self._tools = tuple(tools)
+        self._system = instructions + hermes.describe(tools)
+        self._units: list[Unit] = []
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    async def append(self, units: Sequence[Unit]) -> None:
+        self._units.extend(units)
+
+    async def length(self) -> int:
+        return len(await self._prompt())
+
+    def mark(self) -> Mark:
+        return Mark(len(self._units))
+
+    def rewind(self, mark: Mark) -> None:
+        del self._units[mark.units :]
+
+    async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
+        forced = self._forced_tools(tool_choice)
+        prompt = await self._prompt()
+        if forced:
+            prompt = prompt + await self._llama.tokenize(hermes.CALL_OPENS + "\n", control=True)
+        async with self._slots.lend(self) as slot:
+            body: dict[str, Any] = {
+                "prompt": prompt,
+                "id_slot": slot,
+                "cache_prompt": True,
+                "stream": True,
+                "n_predict": sampling.max_tokens,
+                "temperature": sampling.temperature,
+                "top_p": sampling.top_p,
+            }
+            if sampling.seed is not None:
+                body["seed"] = sampling.seed
+            if forced:
+                body["json_schema"] = hermes.call_schema(forced)
+            parts = self._forced_call(body) if forced else self._speech_and_calls(body)
+            async for part in parts:
+                yield part
+
+    async def close(self) -> None:
+        self._slots.forget(self)
+
+    async def _speech_and_calls(self, body: dict[str, Any]) -> AsyncIterator[Written]:
+        parser = hermes.CallParser()
+        async for event in self._llama.stream(body):
+            for part in parser.push(event["content"]):
+                yield part
+            if event["stop"]:
+                for part in parser.finish():
+                    yield part
+                yield _finished(event)
+
+    async def _forced_call(self, body: dict[str, Any]) -> AsyncIterator[Written]:
+        text = ""
+        async for event in self._llama.stream(body):
+            text += event["content"]
+            if event["stop"]:
+                yield hermes.parse_call(text)
+                yield _finished(event)
+
+    def _forced_tools(self, choice: ToolChoice) -> tuple[Tool, ...]:
+        if isinstance(choice, Tool):
+            return (choice,)
+        return self._tools if choice == "required" else ()
+
+    async def _prompt(self) -> list[int]:
+        """The prompt's tokens, through the model's own chat template.
+
+        The template is given stand-ins for what was said, and the tokens of the real words are put in their places, so
+        that nothing a person says can be read as a control token.
+        """
+        said = [self._system]
+        messages = [{"role": "system", "content": _stand_in(0)}]
+        for role, text in _messages(self._units):
+            messages.append({"role": role, "content": _stand_in(len(said))})
+            said.append(text)
+        rendered = (await self._llama.call("POST", "/apply-template", {"messages": messages}))["prompt"]
+        tokens: list[int] = []
+        for number, text in enumerate(said):
+            before, found, rendered = rendered.partition(_stand_in(number))
+            if not found:
+                raise DecoderError("the model's chat template drops messages; choose a model with another template")
+            tokens += await self._llama.tokenize(before, control=True)
+            tokens += await self._llama.tokenize(text, control=False)
+        return tokens + await self._llama.tokenize(rendered, control=True)
+
+
+def _messages(units: Sequence[Unit]) -> list[tuple[str, str]]:
+    """Whole messages as (role, text), neighbours of one role joined, as many templates demand."""
+    messages: list[tuple[str, str]] = []
+    role = ""
+    for unit in units:
+        match unit:
+            case Open():
+                # A function's answer goes in as the user's words: not every template knows the role "tool".
+                role = "user" if unit.role == "tool" else unit.role
+                text = ""
+            case Text():
+                text += unit.text
+            case Called():
+                text += hermes.call_text(unit.name, unit.arguments)
+            case Returned():
+                text += hermes.result_text(unit.output)
+            case Close():
+                if messages and messages[-1][0] == role:
+                    text = f"{messages.pop()[1]}\n{text}"
+                messages.append((role, text))
+    return messages
+
+
+def _stand_in(number: int) -> str:
+    return f"\ue000{number}\ue001"
+
+
+def _finished(event: dict[str, Any]) -> Finished:
+    return Finished(
+        reason="length" if event["stop_type"] == "limit" else "stop",
+        prompt_tokens=event["tokens_evaluated"],
+        cached_tokens=event["timings"]["cache_n"],
+        completion_tokens=event["tokens_predicted"],
+    )
+
+
+def _start_server(model: Path, slots: int, capacity: int, threads: int, api_key: str) -> tuple[object, str]:
+    import xllamacpp
+
+    params = xllamacpp.CommonParams()
+    params.model.path = str(model)
+    params.n_parallel = slots
+    params.n_ctx = slots * capacity
+    params.cpuparams.n_threads = threads
+    params.cpuparams_batch.n_threads = threads
+    params.cache_ram_mib = 0  # prompts of closed conversations are not kept beside the slots
+    params.api_keys = [api_key]  # the server listens on a loopback port; nobody else may use it
+    params.verbosity = -1
+    try:
+        server = xllamacpp.Server(params)
+    except Exception as error:
+        raise DecoderError(f"llama.cpp can't load {model}: {error}") from error
+    return server, server.listening_address
+
+
+def _unreachable(http: httpx.AsyncClient, error: httpx.HTTPError) -> DecoderError:
+    return DecoderError(f"no answer from the llama.cpp server at {http.base_url}: {str(error) or type(error).__name__}")
+
+
+def _refused(text: str) -> DecoderError:
+    try:
+        message = json.loads(text)["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        message = text.strip()
+    return DecoderError(f"llama.cpp refused the request: {message}")

@@ -1,0 +1,149 @@
+"""Any server that speaks OpenAI's chat completions: vLLM, llama.cpp, hosted models."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
+
+from openai import AsyncOpenAI, OpenAIError
+
+from pipeline.decoders.decoder import (
+    Called,
+    Close,
+    DecoderError,
+    Finished,
+    Mark,
+    Open,
+    Returned,
+    Sampling,
+    Text,
+    Token,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    Unit,
+    Written,
+)
+
+_CHARACTERS_A_TOKEN = 3.5
+"""Of English text, on the safe side; the server's own tokenizer is not known here."""
+
+
+class OpenAi:
+    """A connection to one model of one server, shared by all conversations."""
+
+    def __init__(self, url: str, api_key: str, model: str, *, capacity: int, timeout_s: float) -> None:
+        self._client = AsyncOpenAI(base_url=url, api_key=api_key or "none", timeout=timeout_s, max_retries=1)
+        self._model = model
+        self._capacity = capacity
+
+    def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "OpenAiContext":
+        return OpenAiContext(self._client, self._model, self._capacity, instructions, tools)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+
+class OpenAiContext:
+    """One conversation's messages. The server keeps its own prefix cache, if it has one."""
+
+    def __init__(
+        self, client: AsyncOpenAI, model: str, capacity: int, instructions: str, tools: Sequence[Tool]
+    ) -> None:
+        self._client = client
+        self._model = model
+        self._capacity = capacity
+        self._instructions = instructions
+        self._tools = tuple(tools)
+        self._units: list[Unit] = []
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    async def append(self, units: Sequence[Unit]) -> None:
+        self._units.extend(units)
+
+    async def length(self) -> int:
+        """An estimate from the number of characters."""
+        return round(len(str(self._messages())) / _CHARACTERS_A_TOKEN)
+
+    def mark(self) -> Mark:
+        return Mark(len(self._units))
+
+    def rewind(self, mark: Mark) -> None:
+        del self._units[mark.units :]
+
+    async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
+        request: dict[str, Any] = {
+            "model": self._model,
+            "messages": self._messages(),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "max_tokens": sampling.max_tokens,
+        }
+        if sampling.seed is not None:
+            request["seed"] = sampling.seed
+        if self._tools:
+            request["tools"] = [_function(tool) for tool in self._tools]
+            request["tool_choice"] = _choice(tool_choice)
+        calls: dict[int, tuple[str, str]] = {}
+        finished = Finished("stop", 0, 0, 0)
+        try:
+            async with await self._client.chat.completions.create(**request) as stream:
+                async for chunk in stream:
+                    if chunk.usage is not None:
+                        details = chunk.usage.prompt_tokens_details
+                        cached = details.cached_tokens if details is not None else None
+                        finished = Finished(
+                            finished.reason, chunk.usage.prompt_tokens, cached or 0, chunk.usage.completion_tokens
+                        )
+                    for choice in chunk.choices:
+                        if choice.delta.content:
+                            yield Token(choice.delta.content)
+                        for call in choice.delta.tool_calls or ():
+                            name, arguments = calls.get(call.index, ("", ""))
+                            if call.function is not None:
+                                name += call.function.name or ""
+                                arguments += call.function.arguments or ""
+                            calls[call.index] = name, arguments
+                        if choice.finish_reason == "length":
+                            finished = Finished("length", 0, 0, 0)
+        except OpenAIError as error:
+            raise DecoderError(f"{self._client.base_url} gave no answer: {error}") from error
+        for name, arguments in calls.values():
+            yield ToolCall(name, arguments)
+        yield finished
+
+    async def close(self) -> None:
+        self._units.clear()
+
+    def _messages(self) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = [{"role": "system", "content": self._instructions}]
+        for unit in self._units:
+            match unit:
+                case Open():
+                    messages.append({"role": unit.role, "content": ""})
+                case Text():
+                    messages[-1]["content"] += unit.text
+                case Called():
+                    function = {"name": unit.name, "arguments": unit.arguments}
+                    messages[-1]["tool_calls"] = [{"id": unit.call_id, "type": "function", "function": function}]
+                case Returned():
+                    messages[-1] |= {"tool_call_id": unit.call_id, "content": unit.output}
+                case Close():
+                    pass
+        return messages
+
+
+def _function(tool: Tool) -> dict[str, Any]:
+    return {
+        "type": "function",
+        "function": {"name": tool.name, "description": tool.description, "parameters": tool.parameters},
+    }
+
+
+def _choice(choice: ToolChoice) -> str | dict[str, Any]:
+    if isinstance(choice, Tool):
+        return {"type": "function", "function": {"name": choice.name}}
+    return cast(str, choice)

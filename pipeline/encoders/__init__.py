@@ -1,0 +1,1 @@
+"""Encoders: speech in, what a decoder can read out."""

@@ -1,0 +1,69 @@
+"""Everything that is loaded once a process and shared by all conversations."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.audio import silence
+from pipeline.decoders.decoder import Close, Decoder, Open, Sampling, Text
+from pipeline.encoders.encoder import Encoder
+from pipeline.models import ModelStore
+from pipeline.registry import DECODERS, ENCODERS, SYNTHESIZERS
+from pipeline.settings import PipelineSettings
+from pipeline.vad import FRAME_SAMPLES, Silero, Vad
+from pipeline.workers import Workers
+from tts.synthesizer import Clause, Synthesizer, Word
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """The loaded models and the threads that run them."""
+
+    settings: PipelineSettings
+    vad: Vad
+    encoder: Encoder
+    decoder: Decoder
+    synthesizer: Synthesizer
+    workers: Workers
+
+    @property
+    def voice(self) -> str:
+        """The one that speaks where none is asked for."""
+        return self.synthesizer.voices[0].name
+
+    @classmethod
+    async def load(
+        cls, settings: PipelineSettings, store: ModelStore, report: Callable[[str], None] = lambda stage: None
+    ) -> "Engine":
+        """Load the models that `settings` name and run each once, so that the first turn is as quick as the next.
+
+        `report` is told what is being done. Raises `ModelError`, `MissingPackage`, or what a backend raises.
+        """
+        report(f"loading the decoder {settings.decoder.model}")
+        decoder = await DECODERS[settings.decoder.backend].open(settings, store)
+        report(f"loading the encoder {settings.encoder.model}")
+        encoder = await ENCODERS[settings.encoder.backend].open(settings, store)
+        report(f"loading the voice {settings.voice.name}")
+        synthesizer = await SYNTHESIZERS[settings.voice.backend].open(settings, store)
+        vad = Silero(store.resolve(settings.vad.model))
+        engine = cls(settings, vad, encoder, decoder, synthesizer, Workers(settings.workers.threads))
+        report("warming up")
+        await engine._warm_up()
+        return engine
+
+    async def close(self) -> None:
+        await self.decoder.close()
+        await asyncio.to_thread(self.workers.close)
+
+    async def _warm_up(self) -> None:
+        self.vad.open().push(silence(FRAME_SAMPLES))
+        utterance = self.encoder.open()
+        utterance.push(silence(FRAME_SAMPLES))
+        utterance.finish()
+        for _ in self.synthesizer.open(self.voice).speak(Clause((Word("Hello", "hello"),), ".")):
+            pass
+        context = self.decoder.open("Say hello.")
+        await context.append([Open("user"), Text("Hello."), Close("user")])
+        async for _ in context.generate(Sampling(temperature=0, top_p=1, max_tokens=1)):
+            pass
+        await context.close()

@@ -1,0 +1,75 @@
+"""What comes in through the ear: the clock, the detector, turn taking, and the utterance that is open."""
+
+from collections.abc import Iterator
+
+from pipeline.audio import INPUT_RATE, Recent
+from pipeline.encoders.encoder import Encoder
+from pipeline.ids import new_id
+from pipeline.timeline import Arrivals, Timeline
+from pipeline.turn import Decision, Thresholds, TurnTaking
+from pipeline.utterance import Utterance
+from pipeline.vad import FRAME_SAMPLES, Vad
+from pipeline.workers import Urgency, Workers
+from tts.synthesizer import Pcm
+
+_BLOCK_SAMPLES = INPUT_RATE // 2
+"""The detector is asked once a block, so a long append does not keep a thread for long."""
+
+_KEPT_SAMPLES = 5 * INPUT_RATE
+"""The recent past, from which a turn takes the moment before its first word."""
+
+
+class Hearing:
+    """One conversation's ear. Its clock counts every input sample, silence that stands in for missing audio too."""
+
+    def __init__(self, vad: Vad, encoder: Encoder, workers: Workers, thresholds: Thresholds) -> None:
+        self.clock = 0
+        """The conversation's time: input samples up to the frame that is being decided on."""
+        self.received = 0
+        """Input samples so far; what is beyond `clock` waits for its decision."""
+        self.arrivals = Arrivals()
+        self.turn = TurnTaking(thresholds)
+        self.utterance: Utterance | None = None
+        """The turn that the person has open."""
+        self.timeline = Timeline()
+        """Of the turn that is open."""
+        self._vad = vad.open()
+        self._encoder = encoder
+        self._workers = workers
+        self._recent = Recent(_KEPT_SAMPLES)
+
+    async def push(self, pcm: Pcm, in_turn: bool = True) -> Iterator[Decision]:
+        """Take at most one block of audio; an open utterance hears it too if it is `in_turn`.
+
+        The decisions must be taken one by one: the clock moves on with them, so that each is acted on at its own time,
+        however much audio came at once.
+        """
+        self.received += len(pcm)
+        self.arrivals.note(self.received)
+        self._recent.push(pcm)
+        if self.utterance is not None and in_turn:
+            self.utterance.add(pcm)
+        probabilities = await self._workers.run(Urgency.DETECT, lambda: self._vad.push(pcm))
+        return self._decisions(probabilities)
+
+    def open_utterance(self, since: int) -> Utterance:
+        """Begin a turn with the audio from the sample `since` on, as far back as it is kept."""
+        self.utterance = Utterance(new_id("item"), self._encoder.open(), self._workers)
+        self.utterance.add(self._recent.last(self.received - since))
+        self.timeline = Timeline()
+        return self.utterance
+
+    def close_utterance(self) -> Utterance | None:
+        utterance, self.utterance = self.utterance, None
+        return utterance
+
+    def _decisions(self, probabilities: list[float]) -> Iterator[Decision]:
+        for probability in probabilities:
+            self.clock += FRAME_SAMPLES
+            yield from self.turn.frame(probability, FRAME_SAMPLES)
+
+
+def blocks(pcm: Pcm) -> Iterator[Pcm]:
+    """`pcm` in pieces that `Hearing.push` takes."""
+    for start in range(0, len(pcm), _BLOCK_SAMPLES):
+        yield pcm[start : start + _BLOCK_SAMPLES]

@@ -1,0 +1,66 @@
+"""What has been played of one answer, sample by sample, by the conversation's clock. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pipeline.audio import INPUT_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """A word of an answer and the output sample at which its sound ends."""
+
+    text: str
+    end: int
+
+
+def heard(words: Iterable[SpokenWord], played: int) -> str:
+    """The words whose sound was complete when `played` samples had been played."""
+    return " ".join(word.text for word in words if word.end <= played)
+
+
+class Playout:
+    """The listener's side of one answer, reckoned from what was sent and from the input samples that came in since.
+
+    The listener plays at the output rate from the first sample sent, but not before the time `begins`, when the answer
+    before it ends; when nothing is left to play, it waits. Times are input samples at 16 kHz and never run backwards;
+    audio is counted in samples of `rate`.
+    """
+
+    def __init__(self, rate: int, begins: int = 0) -> None:
+        self._rate = rate
+        self._sent = 0
+        self._played_ticks = 0
+        """Samples played, times INPUT_RATE, so that no fraction is lost."""
+        self._at = begins
+
+    @property
+    def sent(self) -> int:
+        return self._sent
+
+    def send(self, samples: int, at: int) -> None:
+        """`samples` more have left for the listener at the time `at`."""
+        self._advance(at)
+        self._sent += samples
+
+    def played(self, at: int) -> int:
+        """Samples played by the time `at`."""
+        self._advance(at)
+        return self._played_ticks // INPUT_RATE
+
+    def finished(self, at: int) -> bool:
+        """Whether everything that was sent has been played."""
+        return self.played(at) == self._sent
+
+    def ends(self, at: int) -> int:
+        """The time at which everything that was sent by the time `at` will have been played."""
+        self._advance(at)
+        left = self._sent * INPUT_RATE - self._played_ticks
+        return self._at + -(-left // self._rate)
+
+    def _advance(self, at: int) -> None:
+        if at <= self._at:
+            return
+        elapsed = (at - self._at) * self._rate
+        self._played_ticks = min(self._played_ticks + elapsed, self._sent * INPUT_RATE)
+        self._at = at

@@ -1,0 +1,197 @@
+"""One answer, from the decoder's tokens over clauses to speech. Every stage works while the one before it still does."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from pipeline.audio import Resampler, silence
+from pipeline.commands import Modality
+from pipeline.decoders.decoder import Context, Finished, Sampling, Token, ToolCall, ToolChoice
+from pipeline.events import Event, OutputAdded, OutputAudio, OutputDone, OutputText, Usage
+from pipeline.ids import new_id
+from pipeline.items import FunctionCall, Item, Message, Status
+from pipeline.playout import Playout, SpokenWord, heard
+from pipeline.timeline import Timeline
+from pipeline.workers import Urgency, Workers
+from tts.clauses import ClauseSplitter
+from tts.synthesizer import Clause, Pcm, Speech, Voice
+
+
+class Outlet(Protocol):
+    """Where an answer goes."""
+
+    def emit(self, event: Event) -> None:
+        """Pass `event` on, in order. Never blocks."""
+        ...
+
+    async def ready(self) -> None:
+        """Wait until there is room for more audio."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What an answer is made with."""
+
+    workers: Workers
+    voice: Voice | None
+    """None: the answer is text."""
+    output_rate: int
+    clock: Callable[[], int]
+    """The conversation's time, in input samples."""
+    begins: int
+    """When the answer before this one has been played."""
+
+
+class Response:
+    """Gives one answer: `run` does the work, `stop` ends it from outside, at once and for good."""
+
+    def __init__(self, response_id: str, means: Means, outlet: Outlet, timeline: Timeline) -> None:
+        self.id = response_id
+        self.timeline = timeline
+        self.playout = Playout(means.output_rate, means.begins)
+        self.message: Message | None = None
+        """What is said, as far as it has come."""
+        self.outputs: list[Item] = []
+        self.finished: Finished | None = None
+        """How the decoder ended; None: not yet."""
+        self._means = means
+        self._outlet: Outlet | None = outlet
+        self._resampler = Resampler(means.voice.sample_rate, means.output_rate) if means.voice else None
+        self._synthesized = 0
+        """Samples of the voice's own rate so far: where the next clause begins."""
+
+    @property
+    def modality(self) -> Modality:
+        return "text" if self._means.voice is None else "audio"
+
+    @property
+    def usage(self) -> Usage:
+        spoken_s = self.playout.sent / self._means.output_rate
+        if self.finished is None:
+            return Usage(output_audio_s=spoken_s)
+        return Usage(
+            input_tokens=self.finished.prompt_tokens,
+            cached_tokens=self.finished.cached_tokens,
+            output_tokens=self.finished.completion_tokens,
+            output_audio_s=spoken_s,
+        )
+
+    def audible(self) -> bool:
+        """Whether the listener still has sound of this answer to hear."""
+        return not self.playout.finished(self._means.clock())
+
+    def ends(self) -> int:
+        """The time at which all that was sent so far will have been played."""
+        return self.playout.ends(self._means.clock())
+
+    def heard_s(self) -> float:
+        """Seconds of the answer that have been played."""
+        return self.playout.played(self._means.clock()) / self._means.output_rate
+
+    async def run(self, context: Context, sampling: Sampling, tool_choice: ToolChoice) -> None:
+        """Give the whole answer. Raises what the decoder or the voice raises, in an exception group."""
+        clauses: asyncio.Queue[Clause | None] = asyncio.Queue()  # bounded by the longest answer's tokens
+        async with asyncio.TaskGroup() as stages:
+            stages.create_task(self._write(context, sampling, tool_choice, clauses))
+            stages.create_task(self._speak(clauses))
+        self._close_message("completed" if self.finished and self.finished.reason == "stop" else "incomplete")
+
+    def stop(self) -> None:
+        """Let nothing more of this answer out. What was not played was not said."""
+        if self.message is not None and self.modality == "audio":
+            played = self.playout.played(self._means.clock())
+            self.message.text = heard(self.message.words, played)
+        self._close_message("incomplete")
+        self._outlet = None
+
+    async def _write(
+        self, context: Context, sampling: Sampling, tool_choice: ToolChoice, clauses: asyncio.Queue[Clause | None]
+    ) -> None:
+        splitter = ClauseSplitter()
+        async for part in context.generate(sampling, tool_choice):
+            self.timeline.stamp("first_token")
+            match part:
+                case Token() if self.modality == "text":
+                    self._say(part.text)
+                case Token():
+                    self._hand_over(splitter.push(part.text), clauses)
+                case ToolCall():
+                    self._call(part)
+                case Finished():
+                    self.finished = part
+        self._hand_over(splitter.flush(), clauses)
+        clauses.put_nowait(None)
+
+    def _hand_over(self, ready: list[Clause], clauses: asyncio.Queue[Clause | None]) -> None:
+        for clause in ready:
+            self.timeline.stamp("first_clause")
+            clauses.put_nowait(clause)
+
+    async def _speak(self, clauses: asyncio.Queue[Clause | None]) -> None:
+        urgency = Urgency.FIRST_SPEECH
+        while (clause := await clauses.get()) is not None:
+            assert self._means.voice is not None
+            chunks = self._means.voice.speak(clause)
+            start = self._synthesized
+            while (speech := await self._means.workers.run(urgency, partial(next, chunks, None))) is not None:
+                self.timeline.stamp("first_audio")
+                await self._play(clause, speech, start)
+                urgency = Urgency.SPEECH
+        if self._resampler is not None and self.message is not None:
+            await self._send(self._resampler.push(silence(0), last=True))
+
+    async def _play(self, clause: Clause, speech: Speech, start: int) -> None:
+        """Send a chunk of `clause`, which began at the voice's sample `start`, with the words that begin in it."""
+        assert self._means.voice is not None and self._resampler is not None
+        message = self._open_message()
+        ratio = self._means.output_rate / self._means.voice.sample_rate
+        for time in speech.words:
+            word = clause.words[time.index].written
+            message.words.append(SpokenWord(word, round((start + time.end) * ratio)))
+            self._say(word if not message.text else f" {word}")
+        self._synthesized += len(speech.pcm)
+        await self._send(self._resampler.push(speech.pcm))
+
+    async def _send(self, pcm: Pcm) -> None:
+        if self._outlet is None or not len(pcm):
+            return
+        await self._outlet.ready()
+        message = self._open_message()
+        index = self.outputs.index(message)
+        self.playout.send(len(pcm), self._means.clock())
+        self._emit(OutputAudio(self.id, index, message.id, pcm, self.timeline))
+
+    def _say(self, text: str) -> None:
+        message = self._open_message()
+        message.text = (message.text or "") + text
+        self._emit(OutputText(self.id, self.outputs.index(message), message.id, text))
+
+    def _call(self, call: ToolCall) -> None:
+        item = FunctionCall(new_id("item"), new_id("call"), call.name, call.arguments)
+        index = self._add(item)
+        self._emit(OutputDone(self.id, index, item))
+
+    def _open_message(self) -> Message:
+        if self.message is None:
+            self.message = Message(new_id("item"), "assistant", "", spoken=self.modality == "audio")
+            self.message.status = "in_progress"
+            self.message.rate = self._means.output_rate
+            self._add(self.message)
+        return self.message
+
+    def _close_message(self, status: Status) -> None:
+        if self.message is not None and self.message.status == "in_progress":
+            self.message.status = status
+            self._emit(OutputDone(self.id, self.outputs.index(self.message), self.message))
+
+    def _add(self, item: Item) -> int:
+        self.outputs.append(item)
+        self._emit(OutputAdded(self.id, len(self.outputs) - 1, item))
+        return len(self.outputs) - 1
+
+    def _emit(self, event: Event) -> None:
+        if self._outlet is not None:
+            self._outlet.emit(event)

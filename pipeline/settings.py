@@ -1,0 +1,109 @@
+"""The agent's settings, their bounds and defaults. config.toml shows every one with its unit and reason."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Section(BaseModel):
+    """A table of config.toml. An unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ModelSettings(Section):
+    """Where weights are kept."""
+
+    cache: Path | None = None
+    """Folder; None: the user's cache folder."""
+    offline: bool = False
+
+
+class VadSettings(Section):
+    model: str = "silero-vad"
+
+
+class EncoderSettings(Section):
+    backend: Literal["whisper"] = "whisper"
+    model: str = "whisper-tiny.en"
+    """A name from `antiphon models`, or a folder with a CTranslate2 Whisper model."""
+    compute_type: Literal["int8", "float32"] = "int8"
+    threads: int = Field(default=1, ge=1, le=64)
+
+
+class DecoderSettings(Section):
+    backend: Literal["llama", "llama-server", "openai"] = "llama"
+    model: str = "smollm2-135m-instruct"
+    """llama: a name from `antiphon models` or a .gguf file. openai: the model's name on the server."""
+    url: str = ""
+    """Base URL of the llama-server or OpenAI-compatible server."""
+    api_key: SecretStr = SecretStr("")
+    context_tokens: int = Field(default=2048, ge=256)
+    """Tokens that one conversation's prompt and answer may take."""
+    slots: int = Field(default=4, ge=1, le=64)
+    """KV caches that conversations share."""
+    threads: int = Field(default=1, ge=1, le=64)
+    """More are quicker on idle cores, and far slower on busy ones: llama.cpp's threads wait for each other spinning."""
+    temperature: float = Field(default=0.3, ge=0, le=2)
+    top_p: float = Field(default=0.9, gt=0, le=1)
+    max_tokens: int = Field(default=160, ge=1)
+    """Longest answer, unless the client asks for less."""
+    timeout_s: float = Field(default=20, gt=0)
+    """Longest wait for a server's next token."""
+
+
+class VoiceSettings(Section):
+    backend: Literal["piper"] = "piper"
+    name: str = "en_US-joe-medium"
+    speed: float = Field(default=1.0, ge=0.5, le=2)
+    threads: int = Field(default=1, ge=1, le=64)
+
+
+class TurnSettings(Section):
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+    """Speech probability from which a frame counts as speech."""
+    hysteresis: float = Field(default=0.15, ge=0, lt=1)
+    """How far below `threshold` the probability must fall to count as silence again."""
+    min_speech_s: Seconds = 0.064
+    """Speech shorter than this is a click or a breath."""
+    prefix_padding_s: Seconds = 0.3
+    """Audio kept from before the speech was noticed."""
+    pause_s: Seconds = 0.2
+    """Silence after which the tail is encoded."""
+    silence_s: Seconds = 0.5
+    """Silence that ends a turn."""
+    eager_silence_s: Seconds = 0.4
+    """The same for `semantic_vad` of the eagerness high; ..."""
+    patient_silence_s: Seconds = 1.2
+    """... and of the eagerness low."""
+    interrupt_s: Seconds = 0.16
+    """Speech over the agent's voice that stops it."""
+    max_turn_s: float = Field(default=120, ge=5)
+    """A turn that goes on longer is cut here, so that memory is bounded."""
+
+
+class AgentSettings(Section):
+    instructions: str = (
+        "You are Antiphon, a friendly voice assistant. Answer in one or two short spoken sentences, "
+        "in plain words, without lists or markup."
+    )
+    max_items: int = Field(default=200, ge=4)
+    """Messages kept of one conversation; the oldest go first."""
+
+
+class WorkerSettings(Section):
+    threads: int = Field(default=2, ge=1, le=64)
+
+
+class PipelineSettings(Section):
+    models: ModelSettings = ModelSettings()
+    vad: VadSettings = VadSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    decoder: DecoderSettings = DecoderSettings()
+    voice: VoiceSettings = VoiceSettings()
+    turn: TurnSettings = TurnSettings()
+    agent: AgentSettings = AgentSettings()
+    workers: WorkerSettings = WorkerSettings()

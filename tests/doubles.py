@@ -1,0 +1,178 @@
+"""Stand-ins for the models, for tests of what surrounds them: every word, sound and time is known beforehand."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import numpy as np
+
+from pipeline.decoders.decoder import (
+    Finished,
+    Mark,
+    Sampling,
+    Text,
+    Token,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    Unit,
+    Written,
+)
+from pipeline.encoders.encoder import EncoderStream, Heard
+from pipeline.engine import Engine
+from pipeline.settings import PipelineSettings
+from pipeline.vad import FRAME_SAMPLES
+from pipeline.workers import Workers
+from tts.synthesizer import Clause, Pcm, Speech, UnknownVoice, Voice, VoiceInfo, WordTime
+
+VOICE = "scripted"
+VOICE_RATE = 22_050
+WORD_SAMPLES = 4_410
+"""Every word takes a fifth of a second."""
+
+
+class ScriptedDecoder:
+    """Gives its answers in turn: a text, a tool call, or an error. A token is a word."""
+
+    def __init__(self, answers: Sequence[str | ToolCall | Exception], capacity: int = 2048) -> None:
+        self.answers = list(answers)
+        self.capacity = capacity
+        self.prompts: list[list[Unit]] = []
+        """What each answer was asked on."""
+        self.open_contexts = 0
+        self.hold: asyncio.Event | None = None
+        """While set and not fired, answers stop before their last token."""
+
+    def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "ScriptedContext":
+        self.open_contexts += 1
+        return ScriptedContext(self)
+
+    async def close(self) -> None:
+        pass
+
+
+class ScriptedContext:
+    def __init__(self, decoder: ScriptedDecoder) -> None:
+        self._decoder = decoder
+        self.units: list[Unit] = []
+        self.appended = 0
+
+    @property
+    def capacity(self) -> int:
+        return self._decoder.capacity
+
+    async def append(self, units: Sequence[Unit]) -> None:
+        self.units.extend(units)
+        self.appended += 1
+
+    async def length(self) -> int:
+        return sum(len(unit.text.split()) for unit in self.units if isinstance(unit, Text))
+
+    def mark(self) -> Mark:
+        return Mark(len(self.units))
+
+    def rewind(self, mark: Mark) -> None:
+        del self.units[mark.units :]
+
+    async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
+        self._decoder.prompts.append(list(self.units))
+        answer = self._decoder.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        if isinstance(answer, ToolCall):
+            yield answer
+            yield Finished("stop", 10, 0, 5)
+            return
+        words = answer.split(" ")
+        for number, word in enumerate(words):
+            if self._decoder.hold is not None and number == len(words) - 1:
+                await self._decoder.hold.wait()
+            yield Token(word if number == 0 else f" {word}")
+        yield Finished("stop", 10, 0, len(words))
+
+    async def close(self) -> None:
+        self._decoder.open_contexts -= 1
+
+
+class ScriptedEncoder:
+    """Hears its texts in turn, one an utterance, whatever the sound."""
+
+    exact = True
+
+    def __init__(self, texts: Sequence[str | Exception]) -> None:
+        self.texts = list(texts)
+        self.heard: list[Pcm] = []
+        """The audio of each utterance."""
+
+    def open(self) -> EncoderStream:
+        return ScriptedStream(self)
+
+
+class ScriptedStream:
+    def __init__(self, encoder: ScriptedEncoder) -> None:
+        self._encoder = encoder
+        self._audio: list[Pcm] = []
+
+    def push(self, pcm: Pcm) -> Heard:
+        self._audio.append(pcm)
+        return Heard()
+
+    def finish(self) -> Heard:
+        self._encoder.heard.append(np.concatenate(self._audio))
+        text = self._encoder.texts.pop(0)
+        if isinstance(text, Exception):
+            raise text
+        return Heard(committed=text)
+
+
+class ScriptedSynthesizer:
+    """Every word is a fifth of a second of sound, in one chunk."""
+
+    voices = (VoiceInfo(VOICE, "en", "none"),)
+
+    def open(self, voice: str) -> Voice:
+        if voice != VOICE:
+            raise UnknownVoice(f"there is no voice {voice!r}; there is {VOICE}")
+        return ScriptedVoice()
+
+
+class ScriptedVoice:
+    sample_rate = VOICE_RATE
+
+    def speak(self, clause: Clause) -> Iterator[Speech]:
+        for index in range(len(clause.words)):
+            time = WordTime(index, index * WORD_SAMPLES, (index + 1) * WORD_SAMPLES)
+            yield Speech(np.full(WORD_SAMPLES, 0.1, dtype=np.float32), (time,))
+
+
+class ScriptedVad:
+    """Loud is speech."""
+
+    def open(self) -> "ScriptedVadStream":
+        return ScriptedVadStream()
+
+
+class ScriptedVadStream:
+    def __init__(self) -> None:
+        self._waiting = np.zeros(0, dtype=np.float32)
+
+    def push(self, pcm: Pcm) -> list[float]:
+        audio = np.concatenate((self._waiting, pcm))
+        whole = len(audio) // FRAME_SAMPLES * FRAME_SAMPLES
+        self._waiting = audio[whole:]
+        return [float(np.abs(frame).mean() > 0.05) for frame in audio[:whole].reshape(-1, FRAME_SAMPLES)]
+
+
+def engine(
+    heard: Sequence[str | Exception],
+    answers: Sequence[str | ToolCall | Exception],
+    settings: PipelineSettings | None = None,
+) -> Engine:
+    """An engine of stand-ins. Close its workers after use."""
+    return Engine(
+        settings=settings or PipelineSettings(),
+        vad=ScriptedVad(),
+        encoder=ScriptedEncoder(heard),
+        decoder=ScriptedDecoder(answers),
+        synthesizer=ScriptedSynthesizer(),
+        workers=Workers(1),
+    )

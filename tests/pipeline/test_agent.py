@@ -1,0 +1,348 @@
+"""The agent around scripted models, in virtual time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.commands import (
+    AddItem,
+    Audio,
+    Cancel,
+    Clear,
+    Commit,
+    DeleteItem,
+    Respond,
+    RetrieveItem,
+    SemanticVad,
+    ServerVad,
+    Silence,
+    TruncateItem,
+    Update,
+)
+from pipeline.decoders.decoder import Called, DecoderError, Returned, ToolCall
+from pipeline.endpointing import samples
+from pipeline.events import (
+    Cleared,
+    Committed,
+    IdleTimeout,
+    ItemRetrieved,
+    ItemTruncated,
+    OutputAdded,
+    OutputAudio,
+    OutputText,
+    Refused,
+    ResponseDone,
+    ResponseStarted,
+    SpeechStarted,
+    SpeechStopped,
+    Transcribed,
+    TranscriptionFailed,
+)
+from pipeline.items import FunctionCall, FunctionOutput, Message
+from pipeline.settings import PipelineSettings, TurnSettings
+from tests.doubles import VOICE_RATE, WORD_SAMPLES
+from tests.pipeline.talk import SETTINGS, Talk, talk
+
+BY_HAND = replace(SETTINGS, turn_detection=None)
+WORD_S = WORD_SAMPLES / VOICE_RATE
+TEN_WORDS = "One two three, four five six seven eight nine ten."
+
+
+async def answered(conversation: Talk) -> ResponseDone:
+    return await conversation.until(ResponseDone)
+
+
+async def test_a_spoken_turn_is_answered_in_the_order_that_clients_rely_on() -> None:
+    async with talk(["Hello there."], ["Nice to meet you."]) as conversation:
+        await conversation.ask()
+        done = await answered(conversation)
+        assert conversation.kinds() == [
+            "SpeechStarted",
+            "SpeechStopped",
+            "Committed",
+            "ItemAdded",
+            "ItemDone",
+            "Transcribed",
+            "ResponseStarted",
+            "OutputAdded",
+            "ItemAdded",
+            "OutputText",
+            "OutputAudio",
+            "OutputText",
+            "OutputAudio",
+            "OutputText",
+            "OutputAudio",
+            "OutputText",
+            "OutputAudio",
+            "OutputDone",
+            "ItemDone",
+            "ResponseDone",
+        ]
+        assert done.status == "completed"
+        (message,) = done.outputs
+        assert isinstance(message, Message)
+        assert message.text == "Nice to meet you."
+        assert "".join(event.delta for event in conversation.all(OutputText)) == message.text
+        assert conversation.prompt(0) == ["Hello there."]
+
+
+async def test_speech_is_stamped_where_it_is() -> None:
+    async with talk(["Hello."], ["Hi."]) as conversation:
+        await conversation.be_silent(1)
+        await conversation.ask()
+        started, stopped = await conversation.until(SpeechStarted), await conversation.until(SpeechStopped)
+        assert started.at == pytest.approx(16_000 - 4_800, abs=512)
+        assert stopped.at == pytest.approx(32_000, abs=512)
+        await answered(conversation)
+        (heard,) = conversation.encoder.heard
+        assert len(heard) / 16_000 == pytest.approx(0.3 + 1 + 0.5, abs=0.5)
+
+
+async def test_the_conversation_is_remembered() -> None:
+    async with talk(["My name is Ada.", "What is my name?"], ["Hello Ada.", "It is Ada."]) as conversation:
+        for _ in range(2):
+            await conversation.ask()
+            await answered(conversation)
+            await conversation.be_silent(3)
+        assert conversation.prompt(1) == ["My name is Ada.", "Hello Ada.", "What is my name?"]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0.0, 3.0))
+def test_after_a_barge_in_the_history_holds_exactly_the_played_words(listened_s: float) -> None:
+    import asyncio
+
+    async def scene() -> None:
+        async with talk(["Count to ten.", "Stop."], [TEN_WORDS, "Fine."]) as conversation:
+            await conversation.speak(1)
+            # The frame that ends half a second of silence is the last that is sent before the answer is there.
+            answer_began = 48 * 512
+            await conversation.be_silent(answer_began / 16_000 - 1)
+            await answered(conversation)
+            await conversation.be_silent(listened_s)
+            await conversation.ask()
+            await answered(conversation)
+            speech_began = conversation.all(SpeechStarted)[1].at + samples(0.3)
+            barged_in = speech_began + samples(0.16)
+            played = int((barged_in - answer_began) / 16_000 / WORD_S)
+            said = " ".join(TEN_WORDS.split()[:played])
+            assert conversation.prompt(1) == ["Count to ten.", *([said] if said else []), "Stop."]
+
+    asyncio.run(scene())
+
+
+async def test_a_barge_in_while_the_answer_is_made_cancels_it() -> None:
+    import asyncio
+
+    async with talk(["Count.", "Stop."], [TEN_WORDS, "Fine."]) as conversation:
+        conversation.decoder.hold = asyncio.Event()
+        await conversation.ask()
+        await conversation.until(OutputAudio)
+        await conversation.speak(0.4)
+        done = await answered(conversation)
+        assert (done.status, done.reason) == ("cancelled", "turn_detected")
+        emitted = len(conversation.all(OutputAudio))
+        conversation.decoder.hold.set()
+        conversation.decoder.hold = None
+        await conversation.be_silent(0.7)
+        second = await answered(conversation)
+        assert second.status == "completed"
+        late = [event for event in conversation.all(OutputAudio)[emitted:] if event.response_id == done.response_id]
+        assert not late, "a cancelled answer spoke"
+
+
+async def test_who_goes_on_before_the_answer_began_is_answered_once_for_both() -> None:
+    async with talk(["I would like", "a cup of tea."], ["With milk?"]) as conversation:
+        await conversation.do(Audio(np.concatenate([tone(1), tone(0.55, 0), tone(1), tone(0.7, 0)])))
+        await answered(conversation)
+        assert len(conversation.all(Committed)) == 2
+        assert conversation.prompt(0) == ["I would like", "a cup of tea."]
+
+
+async def test_noise_without_words_is_not_answered() -> None:
+    async with talk(["", "Hello."], ["Hi."]) as conversation:
+        await conversation.ask()
+        heard = await conversation.until(Transcribed)
+        assert heard.final == ""
+        await conversation.ask()
+        await answered(conversation)
+        assert conversation.prompt(0) == ["Hello."]
+
+
+async def test_turns_by_hand() -> None:
+    async with talk(["By hand."], ["Understood."], session=BY_HAND) as conversation:
+        await conversation.do(Commit("empty"))
+        refused = await conversation.until(Refused)
+        assert (refused.code, refused.event_id) == ("input_audio_buffer_commit_empty", "empty")
+        await conversation.speak(1)
+        await conversation.do(Clear())
+        await conversation.until(Cleared)
+        await conversation.speak(1)
+        await conversation.do(Silence(16_000))
+        await conversation.speak(1)
+        await conversation.do(Commit(), Respond())
+        done = await answered(conversation)
+        assert done.status == "completed"
+        assert [len(heard) for heard in conversation.encoder.heard] == [32_000]
+        assert conversation.prompt(0) == ["By hand."]
+        assert not conversation.all(SpeechStarted)
+
+
+async def test_a_turn_by_hand_is_bounded() -> None:
+    limits = PipelineSettings(turn=TurnSettings(max_turn_s=5))
+    async with talk(["Long."], session=BY_HAND, settings=limits) as conversation:
+        await conversation.speak(20)
+        assert (await conversation.until(Refused)).code == "input_audio_buffer_full"
+        await conversation.do(Commit())
+        await conversation.until(Transcribed)
+        assert len(conversation.encoder.heard[0]) == pytest.approx(5 * 16_000, abs=8_000)
+        assert len(conversation.all(Refused)) == 1
+
+
+async def test_tools_go_out_and_in() -> None:
+    call = ToolCall("clock", '{"zone": "UTC"}')
+    async with talk(["What time is it?"], [call, "It is noon."]) as conversation:
+        await conversation.ask()
+        done = await answered(conversation)
+        (item,) = done.outputs
+        assert isinstance(item, FunctionCall)
+        assert (item.name, item.arguments) == ("clock", '{"zone": "UTC"}')
+        await conversation.do(AddItem(FunctionOutput("out", item.call_id, "12:00")), Respond())
+        assert (await answered(conversation)).status == "completed"
+        units = conversation.decoder.prompts[1]
+        assert Called(item.call_id, "clock", '{"zone": "UTC"}') in units
+        assert Returned(item.call_id, "12:00") in units
+
+
+async def test_text_in_text_out() -> None:
+    async with talk([], ["Written, not *said*."], session=replace(SETTINGS, modality="text")) as conversation:
+        await conversation.do(AddItem(Message("a", "user", "Hi.")), Respond(metadata={"k": "v"}))
+        done = await answered(conversation)
+        (message,) = done.outputs
+        assert isinstance(message, Message)
+        assert message.text == "Written, not *said*."
+        assert not conversation.all(OutputAudio)
+        assert conversation.all(ResponseStarted)[0].metadata == {"k": "v"}
+
+
+async def test_one_answer_at_a_time_and_cancelling() -> None:
+    import asyncio
+
+    async with talk([], [TEN_WORDS]) as conversation:
+        conversation.decoder.hold = asyncio.Event()
+        await conversation.do(Cancel(event_id="early"))
+        assert (await conversation.until(Refused)).code == "response_cancel_not_active"
+        await conversation.do(AddItem(Message("a", "user", "Count.")), Respond())
+        await conversation.until(OutputAudio)
+        await conversation.do(Respond(event_id="second"))
+        assert (await conversation.until(Refused)).code == "conversation_already_has_active_response"
+        await conversation.do(Cancel("resp_other"))
+        assert (await conversation.until(Refused)).code == "response_cancel_not_active"
+        await conversation.do(Cancel())
+        done = await answered(conversation)
+        assert (done.status, done.reason) == ("cancelled", "client_cancelled")
+
+
+async def test_an_answer_out_of_the_conversation_leaves_no_trace() -> None:
+    async with talk([], ["Aside.", "Main."]) as conversation:
+        aside = Respond(input=(Message("x", "user", "Psst."),), into_conversation=False, modality="text")
+        await conversation.do(AddItem(Message("a", "user", "Hi.")), aside)
+        await answered(conversation)
+        await conversation.do(Respond())
+        await answered(conversation)
+        assert conversation.prompt(0) == ["Psst."]
+        assert conversation.prompt(1) == ["Hi."]
+
+
+async def test_a_failing_decoder_fails_the_answer_and_not_the_session() -> None:
+    failures: list[str | ToolCall | Exception] = [DecoderError("the server is down"), ZeroDivisionError(), "Better."]
+    async with talk(["One.", "Two.", "Three."], failures) as conversation:
+        await conversation.ask()
+        assert (await answered(conversation)).error == "the server is down"
+        await conversation.ask()
+        failed = await answered(conversation)
+        assert (failed.status, failed.error) == ("failed", "internal error: ZeroDivisionError")
+        await conversation.ask()
+        assert (await answered(conversation)).status == "completed"
+
+
+async def test_a_failing_encoder_is_told() -> None:
+    async with talk([RuntimeError("out of memory"), "Hello."], ["Hi."]) as conversation:
+        await conversation.ask()
+        assert "out of memory" in (await conversation.until(TranscriptionFailed)).message
+        await conversation.ask()
+        assert (await answered(conversation)).status == "completed"
+
+
+async def test_items_are_edited() -> None:
+    async with talk() as conversation:
+        await conversation.do(AddItem(Message("a", "user", "One.")), AddItem(Message("b", "user", "Two."), after="root"))
+        await conversation.do(RetrieveItem("b"), DeleteItem("a"), RetrieveItem("a", "gone"))
+        retrieved = await conversation.until(ItemRetrieved)
+        assert retrieved.item.id == "b"
+        refused = await conversation.until(Refused)
+        assert (refused.code, refused.event_id) == ("item_not_found", "gone")
+        await conversation.do(TruncateItem("b", 1.0), AddItem(Message("b", "user", "Again.")))
+        for _ in range(2):
+            assert (await conversation.until(Refused)).code == "invalid_value"
+
+
+async def test_the_client_knows_best_what_was_played() -> None:
+    async with talk(["Count."], [TEN_WORDS]) as conversation:
+        await conversation.ask()
+        added = await conversation.until(OutputAdded)
+        await answered(conversation)
+        await conversation.do(TruncateItem(added.item.id, 0.65), RetrieveItem(added.item.id))
+        assert (await conversation.until(ItemTruncated)).heard_s == 0.65
+        item = (await conversation.until(ItemRetrieved)).item
+        assert isinstance(item, Message)
+        assert item.text == "One two three,"
+
+
+async def test_a_long_silence_is_answered_if_the_client_wants() -> None:
+    waiting = replace(SETTINGS, turn_detection=ServerVad(0.5, 0.3, 0.5, idle_timeout_s=6))
+    async with talk(["Hello."], ["Hi.", "Are you still there?"], session=waiting) as conversation:
+        await conversation.ask()
+        await answered(conversation)
+        await conversation.be_silent(20)
+        idle = await conversation.until(IdleTimeout)
+        assert (idle.end - idle.start) / 16_000 == pytest.approx(6, abs=0.1)
+        await answered(conversation)
+
+
+async def test_an_unknown_voice_is_refused() -> None:
+    async with talk() as conversation:
+        await conversation.do(Respond(voice="nobody", event_id="e"))
+        refused = await conversation.until(Refused)
+        assert refused.event_id == "e"
+        assert "scripted" in refused.message
+
+
+async def test_settings_change_between_turns() -> None:
+    async with talk(["Hello.", "Bye."], ["Hi.", "Bye."]) as conversation:
+        await conversation.ask()
+        await answered(conversation)
+        await conversation.be_silent(2)
+        await conversation.do(Update(replace(SETTINGS, turn_detection=SemanticVad("low"), modality="text")))
+        await conversation.speak(1)
+        await conversation.be_silent(1)
+        assert len(conversation.all(SpeechStopped)) == 1
+        await conversation.be_silent(1)
+        done = await answered(conversation)
+        assert not [event for event in conversation.all(OutputAudio) if event.response_id == done.response_id]
+
+
+async def test_an_hour_of_silence_costs_nothing() -> None:
+    async with talk(["Hello."], ["Hi."]) as conversation:
+        for _ in range(360):
+            await conversation.do(Silence(10 * 16_000))
+        await conversation.ask()
+        await answered(conversation)
+        assert len(conversation.all(SpeechStarted)) == 1
+
+
+def tone(seconds: float, level: float = 0.3) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    return np.full(round(seconds * 16_000), level, dtype=np.float32)

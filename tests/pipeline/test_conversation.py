@@ -1,0 +1,68 @@
+import pytest
+
+from pipeline.conversation import ROOT, Conversation, DuplicateItem, UnknownItem, as_units
+from pipeline.decoders.decoder import Called, Close, Open, Returned, Text
+from pipeline.items import FunctionCall, FunctionOutput, Item, Message
+from pipeline.playout import SpokenWord
+
+
+def said(item_id: str, text: str | None = "words") -> Message:
+    return Message(item_id, "user", text)
+
+
+def test_items_go_where_they_are_put() -> None:
+    conversation = Conversation(limit=10)
+    assert conversation.insert(said("a")) is None
+    assert conversation.insert(said("b")) == "a"
+    assert conversation.insert(said("c"), after="a") == "a"
+    assert conversation.insert(said("d"), after=ROOT) is None
+    assert [item.id for item in conversation] == ["d", "a", "c", "b"]
+
+
+def test_a_wish_that_fails_changes_nothing() -> None:
+    conversation = Conversation(limit=10)
+    conversation.insert(said("a"))
+    with pytest.raises(DuplicateItem):
+        conversation.insert(said("a"))
+    with pytest.raises(UnknownItem):
+        conversation.insert(said("b"), after="nobody")
+    with pytest.raises(UnknownItem):
+        conversation.delete("nobody")
+    assert [item.id for item in conversation] == ["a"]
+
+
+def test_the_oldest_go_first() -> None:
+    conversation = Conversation(limit=3)
+    for item_id in "abcde":
+        conversation.insert(said(item_id))
+    assert [item.id for item in conversation] == ["c", "d", "e"]
+
+
+def test_truncation_keeps_the_played_words_and_can_be_corrected() -> None:
+    conversation = Conversation(limit=3)
+    words = [SpokenWord("One", 24_000), SpokenWord("two", 48_000), SpokenWord("three.", 72_000)]
+    conversation.insert(Message("a", "assistant", "One two three.", spoken=True, words=words, rate=24_000))
+    assert conversation.truncate("a", 1.5).text == "One"
+    assert conversation.truncate("a", 2.0).text == "One two"
+
+
+def test_only_spoken_answers_can_be_truncated() -> None:
+    conversation = Conversation(limit=3)
+    conversation.insert(said("a"))
+    with pytest.raises(ValueError, match="no spoken answer"):
+        conversation.truncate("a", 1.0)
+
+
+def test_the_decoder_reads_what_has_words() -> None:
+    items: list[Item] = [
+        said("a", "Hi."),
+        said("b", None),
+        Message("c", "assistant", "", spoken=True),
+        FunctionCall("d", "call", "clock", "{}"),
+        FunctionOutput("e", "call", "noon"),
+    ]
+    assert as_units(items) == [
+        ("a", (Open("user"), Text("Hi."), Close("user"))),
+        ("d", (Open("assistant"), Called("call", "clock", "{}"), Close("assistant"))),
+        ("e", (Open("tool"), Returned("call", "noon"), Close("tool"))),
+    ]

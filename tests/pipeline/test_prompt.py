@@ -1,0 +1,59 @@
+import pytest
+
+from pipeline.conversation import as_units
+from pipeline.decoders.decoder import DecoderError, Text, Unit
+from pipeline.items import Item, Message
+from pipeline.prompt import Group, Prompt
+from tests.doubles import ScriptedContext, ScriptedDecoder
+
+
+def turns(*texts: str) -> list[Group]:
+    items: list[Item] = [
+        Message(f"item_{n}", "user" if n % 2 == 0 else "assistant", text) for n, text in enumerate(texts)
+    ]
+    return as_units(items)
+
+
+def texts(units: list[Unit]) -> list[str]:
+    return [unit.text for unit in units if isinstance(unit, Text)]
+
+
+async def context_of(prompt: Prompt, groups: list[Group], reserve: int = 0) -> ScriptedContext:
+    context = await prompt.update("Be brief.", (), groups, reserve)
+    assert isinstance(context, ScriptedContext)
+    return context
+
+
+async def test_only_what_is_new_is_appended() -> None:
+    prompt = Prompt(ScriptedDecoder([]))
+    await context_of(prompt, turns("one", "two"))
+    context = await context_of(prompt, turns("one", "two", "three"))
+    assert texts(context.units) == ["one", "two", "three"]
+    assert context.appended == 3
+
+
+async def test_what_changed_is_rewound() -> None:
+    prompt = Prompt(ScriptedDecoder([]))
+    await context_of(prompt, turns("one", "two words", "three"))
+    context = await context_of(prompt, turns("one", "two", "three"))
+    assert texts(context.units) == ["one", "two", "three"]
+    assert context.appended == 5
+
+
+async def test_the_oldest_turns_make_room_and_stay_out() -> None:
+    prompt = Prompt(ScriptedDecoder([], capacity=40))
+    long = [f"{n} is a message of seven words" for n in range(8)]
+    context = await context_of(prompt, turns(*long[:7]), reserve=5)
+    kept = texts(context.units)
+    assert kept == long[4:7]
+    assert await context.length() <= 35
+    appended = context.appended
+    again = await context_of(prompt, turns(*long[:8]), reserve=5)
+    assert texts(again.units) == [*kept, long[7]]
+    assert again.appended == appended + 1
+
+
+async def test_what_can_never_fit_is_refused() -> None:
+    prompt = Prompt(ScriptedDecoder([], capacity=10))
+    with pytest.raises(DecoderError, match="take more than the 8 tokens"):
+        await context_of(prompt, turns("this one message alone has far too many words to fit"), reserve=2)

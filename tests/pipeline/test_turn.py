@@ -1,0 +1,116 @@
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.turn import Decision, Idle, Paused, Resumed, SpeechBegan, State, Thresholds, TurnEnded, TurnTaking
+
+FRAME = 512
+LIMITS = Thresholds(
+    speech=0.5,
+    silence=0.35,
+    min_speech=2 * FRAME,
+    pause=6 * FRAME,
+    end=16 * FRAME,
+    interrupt=5 * FRAME,
+    max_turn=1000 * FRAME,
+)
+
+
+def play(turn: TurnTaking, frames: str) -> list[Decision]:
+    """Each letter is a frame: S speech, m murmur between the two thresholds, . silence."""
+    probability = {"S": 0.9, "m": 0.4, ".": 0.05}
+    return [decision for letter in frames for decision in turn.frame(probability[letter], FRAME)]
+
+
+def test_a_turn_begins_pauses_and_ends() -> None:
+    turn = TurnTaking(LIMITS)
+    assert play(turn, "...SSSS") == [SpeechBegan(3 * FRAME, interrupting=False)]
+    assert play(turn, "." * 6) == [Paused(7 * FRAME)]
+    assert play(turn, "." * 10) == [TurnEnded(7 * FRAME)]
+    assert turn.state is State.LISTENING
+
+
+def test_a_click_is_no_turn() -> None:
+    assert play(TurnTaking(LIMITS), "..S....S...") == []
+
+
+def test_a_murmur_neither_begins_nor_ends_speech() -> None:
+    turn = TurnTaking(LIMITS)
+    assert play(turn, "mmmmmm") == []
+    assert play(turn, "SS" + "m" * 40) == [SpeechBegan(6 * FRAME, interrupting=False)]
+    assert turn.state is State.HEARING
+
+
+def test_speech_in_a_pause_goes_on_in_the_same_turn() -> None:
+    turn = TurnTaking(LIMITS)
+    play(turn, "SSS" + "." * 8)
+    assert play(turn, "SS") == [Resumed(11 * FRAME)]
+    assert play(turn, "." * 16) == [Paused(13 * FRAME), TurnEnded(13 * FRAME)]
+
+
+def test_a_click_in_a_pause_does_not_begin_it_anew() -> None:
+    turn = TurnTaking(LIMITS)
+    play(turn, "SSS" + "." * 8)
+    assert play(turn, "S" + "." * 7) == [TurnEnded(3 * FRAME)]
+
+
+def test_short_speech_over_an_answer_does_not_interrupt() -> None:
+    turn = TurnTaking(LIMITS)
+    turn.responding()
+    assert play(turn, "SSSS...") == []
+    assert play(turn, "SSSSS") == [SpeechBegan(7 * FRAME, interrupting=True)]
+
+
+def test_an_answer_that_was_played_gives_the_floor_back() -> None:
+    turn = TurnTaking(LIMITS)
+    turn.responding()
+    turn.responded()
+    assert play(turn, "SS") == [SpeechBegan(0, interrupting=False)]
+
+
+def test_a_turn_without_end_is_cut() -> None:
+    turn = TurnTaking(replace(LIMITS, max_turn=20 * FRAME))
+    decisions = play(turn, "S" * 30)
+    assert decisions[:3] == [
+        SpeechBegan(0, interrupting=False),
+        Paused(20 * FRAME),
+        TurnEnded(20 * FRAME),
+    ]
+
+
+def test_idle_counts_from_the_end_of_the_answer_and_comes_once() -> None:
+    turn = TurnTaking(replace(LIMITS, idle=10 * FRAME))
+    assert play(turn, "." * 30) == []
+    turn.responding()
+    play(turn, "." * 5)
+    turn.responded()
+    assert play(turn, "." * 30) == [Idle(35 * FRAME, 45 * FRAME)]
+
+
+@given(st.lists(st.one_of(st.sampled_from("S.m"), st.sampled_from(["answer", "played"])), max_size=300))
+def test_decisions_always_come_in_order(steps: list[str]) -> None:
+    turn = TurnTaking(LIMITS)
+    open_turn = paused = False
+    for step in steps:
+        if step == "answer":
+            turn.responding()
+            continue
+        if step == "played":
+            turn.responded()
+            continue
+        for decision in play(turn, step):
+            match decision:
+                case SpeechBegan():
+                    assert not open_turn
+                    open_turn = True
+                case Paused():
+                    assert open_turn
+                    assert not paused
+                    paused = True
+                case Resumed():
+                    assert paused
+                    paused = False
+                case TurnEnded():
+                    assert paused
+                    open_turn = paused = False

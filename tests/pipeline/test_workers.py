@@ -1,0 +1,71 @@
+import asyncio
+import threading
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from pipeline.workers import Urgency, Workers
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    workers = Workers(1)
+    yield workers
+    workers.close()
+
+
+async def occupy(workers: Workers) -> tuple[threading.Event, "asyncio.Task[bool]"]:
+    """Keep the only thread busy until the event is set."""
+    release, started = threading.Event(), threading.Event()
+
+    def work() -> bool:
+        started.set()
+        return release.wait()
+
+    task = asyncio.create_task(workers.run(Urgency.LISTEN, work))
+    await asyncio.to_thread(started.wait)
+    return release, task
+
+
+async def test_the_urgent_goes_first_and_equals_in_order(workers: Workers) -> None:
+    release, busy = await occupy(workers)
+    order: list[str] = []
+    waiting = [
+        asyncio.create_task(workers.run(urgency, partial(order.append, name)))
+        for name, urgency in [
+            ("listen", Urgency.LISTEN),
+            ("speech", Urgency.SPEECH),
+            ("first", Urgency.FIRST_SPEECH),
+            ("speech again", Urgency.SPEECH),
+            ("detect", Urgency.DETECT),
+        ]
+    ]
+    await asyncio.sleep(0)
+    release.set()
+    await asyncio.gather(busy, *waiting)
+    assert order == ["detect", "first", "speech", "speech again", "listen"]
+
+
+async def test_what_is_cancelled_while_it_waits_never_runs(workers: Workers) -> None:
+    release, busy = await occupy(workers)
+    ran: list[bool] = []
+    waiting = asyncio.create_task(workers.run(Urgency.SPEECH, lambda: ran.append(True)))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    release.set()
+    await busy
+    await workers.run(Urgency.LISTEN, lambda: None)
+    assert not ran
+
+
+async def test_errors_come_back(workers: Workers) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await workers.run(Urgency.DETECT, lambda: 1 / 0)
+
+
+async def test_closed_workers_take_nothing(workers: Workers) -> None:
+    workers.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        await workers.run(Urgency.DETECT, lambda: None)

@@ -1,0 +1,1 @@
+"""Voices: text in, speech with word times out. Knows nothing of conversations."""

@@ -1,0 +1,96 @@
+"""The contract every voice keeps: a clause of words in, chunks of speech with word times out."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pcm = NDArray[np.float32]
+"""Mono samples in [-1, 1], shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One unit of a clause as it stands in the text and as a person would say it.
+
+    `written` may hold spaces where several written words are said as one unit: "$5 million" is spoken
+    "five million dollars". Punctuation that belongs to the word stays in `written`; of it, `spoken` keeps one mark at
+    which the voice pauses inside the clause. `spoken` is "" where nothing is said: an emoji, a dash, code.
+    """
+
+    written: str
+    spoken: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A stretch of words that is synthesized in one breath.
+
+    `stop` is the mark that closes it ("," ";" ":" "." "?" "!"), or "" where the text was cut without one.
+    """
+
+    words: tuple[Word, ...]
+    stop: str = ""
+
+    @property
+    def written(self) -> str:
+        return " ".join(word.written for word in self.words)
+
+    @property
+    def spoken(self) -> str:
+        return " ".join(word.spoken for word in self.words if word.spoken) + self.stop
+
+
+@dataclass(frozen=True, slots=True)
+class WordTime:
+    """When one word of the clause sounds, in samples of the voice's rate from the clause's first sample."""
+
+    index: int
+    """Position in `Clause.words`."""
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A chunk of a clause's audio, at most ~200 ms, and the words that begin in it."""
+
+    pcm: Pcm
+    words: tuple[WordTime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceInfo:
+    """What a person chooses a voice by."""
+
+    name: str
+    language: str
+    licence: str
+
+
+class Voice(Protocol):
+    """One conversation's hold on a voice. Not for two threads at once."""
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    def speak(self, clause: Clause) -> Iterator[Speech]:
+        """Synthesize `clause` chunk by chunk; each step computes one chunk, so dropping the iterator stops the work."""
+        ...
+
+
+class Synthesizer(Protocol):
+    """A loaded engine, shared by all conversations; `open` and the voices' `speak` may run on any thread."""
+
+    @property
+    def voices(self) -> Sequence[VoiceInfo]: ...
+
+    def open(self, voice: str) -> Voice:
+        """Raises `UnknownVoice` if there is none of that name."""
+        ...
+
+
+class UnknownVoice(ValueError):
+    """No voice has that name; the message lists those that there are."""
