@@ -173,8 +173,7 @@ class Agent:
         timeline.stamp("turn_decided")
         message = Message(utterance.item_id, "user", None, spoken=True)
         self._add_turn(message)
-        transcript = self._tasks.create_task(self._transcribe(utterance, message, timeline))
-        self._transcripts[message.id] = transcript
+        transcript = self._begin_transcript(utterance, message, timeline)
         if create_response:
             self._tasks.create_task(self._answer_turn(transcript, timeline))
         else:
@@ -185,6 +184,17 @@ class Agent:
         self._outlet.emit(Committed(message.id, after))
         self._outlet.emit(ItemAdded(message, after))
         self._outlet.emit(ItemDone(message, after))
+
+    def _hear_clip(self, message: Message, pcm: Pcm) -> None:
+        """Make out the words of a message that the client gave as audio."""
+        utterance = Utterance(message.id, self._engine.encoder.open(), self._engine.workers)
+        utterance.add(pcm)
+        self._begin_transcript(utterance, message, Timeline())
+
+    def _begin_transcript(self, utterance: Utterance, message: Message, timeline: Timeline) -> asyncio.Task[str]:
+        transcript = self._tasks.create_task(self._transcribe(utterance, message, timeline))
+        self._transcripts[message.id] = transcript
+        return transcript
 
     async def _transcribe(self, utterance: Utterance, message: Message, timeline: Timeline) -> str:
         try:
@@ -299,6 +309,8 @@ class Agent:
                     after = self._conversation.insert(command.item, command.after)
                     self._outlet.emit(ItemAdded(command.item, after))
                     self._outlet.emit(ItemDone(command.item, after))
+                    if command.audio is not None and isinstance(command.item, Message):
+                        self._hear_clip(command.item, command.audio)
                 case RetrieveItem():
                     self._outlet.emit(ItemRetrieved(self._conversation[command.item_id]))
                 case DeleteItem():

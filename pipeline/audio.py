@@ -37,11 +37,17 @@ class Recent:
 
 
 class Resampler:
-    """A stream of samples from one rate to another, without seams between blocks."""
+    """A stream of samples from one rate to another, without seams between blocks.
+
+    soxr's variable-rate filter holds back some 10 ms, whatever the blocks; its fixed-rate filters work in blocks of
+    their own and hold back up to 42 ms, which every first sound of an answer would have to wait for.
+    """
 
     def __init__(self, source_rate: int, target_rate: int) -> None:
         self._stream = (
-            None if source_rate == target_rate else soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32")
+            None
+            if source_rate == target_rate
+            else soxr.ResampleStream(source_rate, target_rate, 1, dtype="float32", vr=True)
         )
 
     def push(self, pcm: Pcm, last: bool = False) -> Pcm:

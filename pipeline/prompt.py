@@ -42,9 +42,7 @@ class Prompt:
         await self._write(wanted)
         budget = self._context.capacity - reserve
         if await self._context.length() > budget:
-            while len(wanted) > 1 and (
-                not _begins_a_turn(wanted[0]) or await self._context.length() > budget * _ROOM
-            ):
+            while len(wanted) > 1 and (not _begins_a_turn(wanted[0]) or await self._context.length() > budget * _ROOM):
                 self._forgotten, _ = wanted.pop(0)
                 await self._write(wanted)
             if await self._context.length() > budget:

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 from pipeline.decoders.decoder import Decoder
 from pipeline.encoders.encoder import Encoder
+from pipeline.errors import PlainError
 from pipeline.models import ModelStore
 from pipeline.settings import PipelineSettings
 from tts.synthesizer import Synthesizer
@@ -14,7 +15,7 @@ from tts.synthesizer import Synthesizer
 T = TypeVar("T")
 
 
-class MissingPackage(RuntimeError):
+class MissingPackage(PlainError):
     """A backend needs a package that is not installed; the message says how to get it."""
 
 

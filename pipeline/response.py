@@ -1,4 +1,4 @@
-"""One answer, from the decoder's tokens over clauses to speech. Every stage works while the one before it still does."""
+"""One answer, from tokens over clauses to speech. Every stage works while the one before it still does."""
 
 import asyncio
 from collections.abc import Callable
@@ -145,7 +145,8 @@ class Response:
 
     async def _play(self, clause: Clause, speech: Speech, start: int) -> None:
         """Send a chunk of `clause`, which began at the voice's sample `start`, with the words that begin in it."""
-        assert self._means.voice is not None and self._resampler is not None
+        assert self._means.voice is not None
+        assert self._resampler is not None
         message = self._open_message()
         ratio = self._means.output_rate / self._means.voice.sample_rate
         for time in speech.words:

@@ -1,11 +1,11 @@
 """Turn taking: when a person has begun to speak, pauses, has finished, or breaks in. Pure; counts samples, not seconds.
 
-    listening ──speech──▶ hearing ──silence──▶ pausing ──more silence──▶ listening
-        ▲                    ▲ ▲                  │
-        │                    │ └──────speech──────┘
-    answer played            │
-        │                    │
-    responding ──speech that lasts (barge-in)
+listening ──speech──▶ hearing ──silence──▶ pausing ──more silence──▶ listening
+    ▲                    ▲ ▲                  │
+    │                    │ └──────speech──────┘
+answer played            │
+    │                    │
+responding ──speech that lasts (barge-in)
 """
 
 from dataclasses import dataclass
@@ -172,4 +172,3 @@ class TurnTaking:
     def _end(self) -> TurnEnded:
         self._state = State.LISTENING
         return TurnEnded(self._speech_end)
-

@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from pipeline.errors import PlainError
+
 Role = Literal["system", "user", "assistant", "tool"]
 
 
@@ -151,5 +153,5 @@ class Decoder(Protocol):
     async def close(self) -> None: ...
 
 
-class DecoderError(RuntimeError):
+class DecoderError(PlainError):
     """The decoder could not answer; the message says why and what to do."""

@@ -63,7 +63,9 @@ def parse_call(text: str) -> ToolCall:
         call = json.loads(text)
         return ToolCall(name=str(call["name"]), arguments=json.dumps(call.get("arguments", {})))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise DecoderError(f"the decoder wrote a function call that is not valid JSON: {text.strip()[:200]!r}") from None
+        raise DecoderError(
+            f"the decoder wrote a function call that is not valid JSON: {text.strip()[:200]!r}"
+        ) from None
 
 
 class CallParser:

@@ -25,9 +25,7 @@ from pipeline.decoders.decoder import (
     Returned,
     Sampling,
     Text,
-    Token,
     Tool,
-    ToolCall,
     ToolChoice,
     Unit,
     Written,
@@ -55,9 +53,7 @@ class Llama:
         self._server: object | None = None
 
     @classmethod
-    async def in_process(
-        cls, model: Path, *, slots: int, capacity: int, threads: int, timeout_s: float
-    ) -> "Llama":
+    async def in_process(cls, model: Path, *, slots: int, capacity: int, threads: int, timeout_s: float) -> "Llama":
         """Load `model` (GGUF) into this process. Raises `DecoderError` if llama.cpp can't."""
         api_key = secrets.token_urlsafe()
         server, url = await asyncio.to_thread(_start_server, model, slots, capacity, threads, api_key)
@@ -83,14 +79,16 @@ class Llama:
         server, self._server = self._server, None
         await asyncio.to_thread(lambda held: held.clear(), [server])
 
-    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """One request and its JSON answer. Raises `DecoderError`."""
         try:
             response = await self._http.request(method, path, json=body)
         except httpx.HTTPError as error:
             raise _unreachable(self._http, error) from error
         if response.is_error:
             raise _refused(response.text)
-        return response.json()
+        answer: dict[str, Any] = response.json()
+        return answer
 
     async def stream(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """The events of /completion. Closing the iterator closes the connection, which stops the server's work."""
@@ -127,9 +125,7 @@ class Llama:
 class LlamaContext:
     """One conversation's prompt. Its KV cache is whichever slot it gets, its last one if nobody else took it."""
 
-    def __init__(
-        self, llama: Llama, slots: Slots, capacity: int, instructions: str, tools: Sequence[Tool]
-    ) -> None:
+    def __init__(self, llama: Llama, slots: Slots, capacity: int, instructions: str, tools: Sequence[Tool]) -> None:
         self._llama = llama
         self._slots = slots
         self._capacity = capacity

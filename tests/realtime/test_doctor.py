@@ -1,0 +1,79 @@
+import json
+import socket
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from realtime.doctor import Finding, doctor, examine
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """Settings of an agent that can run on any machine: its models are files that are there."""
+    file = tmp_path / "weights"
+    file.touch()
+    tables = "".join(f'[{table}]\nmodel = "{file}"\n' for table in ("vad", "encoder", "decoder"))
+    path = tmp_path / "settings.toml"
+    path.write_text(f'{tables}[voice]\nname = "{file}"\n[server]\nport = 0\n')
+    return path
+
+
+def findings(config: Path) -> dict[str, Finding]:
+    return {finding.name: finding for finding in examine(config)}
+
+
+def test_healthy_machine(config: Path) -> None:
+    app = typer.Typer()
+    app.command()(doctor)
+    run = CliRunner().invoke(app, ["--config", str(config), "--json"])
+    report = json.loads(run.stdout)
+    assert report["ok"], report
+    assert run.exit_code == 0
+    assert {"python", "packages", "cpu cores", "memory", "gpu", "settings", "port", "access", "sound"} <= {
+        finding["name"] for finding in report["findings"]
+    }
+    shown = CliRunner().invoke(app, ["--config", str(config)])
+    assert "The agent can run." in shown.stdout
+
+
+def test_missing_model_fails_and_says_what_to_do(config: Path) -> None:
+    config.write_text(f'[models]\ncache = "{config.parent}"\n')
+    found = findings(config)["whisper-tiny.en"]
+    assert (found.mark, found.remedy) == ("fail", "antiphon models pull whisper-tiny.en")
+
+
+def test_wrong_settings_fail(config: Path) -> None:
+    config.write_text('[encoder]\nmodel = "no-such-model"\n')
+    assert findings(config)["no-such-model"].mark == "fail"
+    config.write_text("[server]\nport = -1\n")
+    found = findings(config)["settings"]
+    assert found.mark == "fail"
+    assert "settings.toml:2: server.port = -1" in found.finding
+
+
+def test_server_that_does_not_answer_fails(config: Path) -> None:
+    with config.open("a") as file:
+        file.write("[models]\noffline = true\n")
+    config.write_text(config.read_text().replace("[decoder]\n", '[decoder]\nbackend = "openai"\n'))
+    found = findings(config)["decoder server"]
+    assert (found.mark, found.remedy) == ("fail", "start it, or set [decoder] url")
+
+
+def test_port_in_use_is_noted(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config.write_text(config.read_text().replace("port = 0", f"port = {port}"))
+        found = findings(config)["port"]
+    assert found.mark == "note"
+    assert f"127.0.0.1:{port}" in found.finding
+
+
+@pytest.mark.parametrize(
+    ("server", "mark"),
+    [('host = "0.0.0.0"', "note"), ('host = "0.0.0.0"\napi_key = "k"', "ok"), ('host = "::1"', "ok")],
+)
+def test_open_door_is_noted(config: Path, server: str, mark: str) -> None:
+    config.write_text(config.read_text() + server)
+    assert findings(config)["access"].mark == mark
