@@ -1,0 +1,105 @@
+"""The command `antiphon`. What a command does is imported when it runs, so that `--help` comes at once."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.text import Text
+
+from pipeline.errors import PlainError
+from realtime.commands_models import models_app
+from realtime.doctor import doctor
+from realtime.settings import load_settings
+
+app = typer.Typer(
+    name="antiphon",
+    help="A real-time speech-to-speech agent: speak to it and hear it answer.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(models_app, name="models")
+app.command("doctor")(doctor)
+
+Config = Annotated[Path | None, typer.Option(help="Settings file.", show_default="./config.toml")]
+Url = Annotated[
+    str | None,
+    typer.Option(help="Server to talk to.", show_default="the one of the settings if it runs, else in process"),
+]
+
+
+@app.command()
+def serve(
+    config: Config = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="8000")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what happens in the sessions.")] = False,
+) -> None:
+    """Load the models and serve: the OpenAI Realtime protocol at /v1/realtime."""
+    flags = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+
+    async def work() -> None:
+        from realtime.commands import serve
+
+        logging.basicConfig(
+            level=logging.INFO if verbose else logging.WARNING,
+            format="%(name)s: %(message)s",
+            handlers=[RichHandler(console=Console(stderr=True), show_path=False)],
+        )
+        await serve(load_settings(config, {"server": flags}))
+
+    _run(work)
+
+
+@app.command()
+def ask(
+    question: Annotated[Path, typer.Argument(metavar="QUESTION.wav", help="The spoken question.", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="Where to write the spoken answer.", show_default=False)] = None,
+    url: Url = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as one line of JSON.")] = False,
+    config: Config = None,
+) -> None:
+    """Ask one spoken question: prints what was heard, the answer, and the time that every stage took."""
+
+    async def work() -> None:
+        from realtime.commands import ask
+
+        await ask(load_settings(config), question, out, url, as_json)
+
+    _run(work)
+
+
+@app.command()
+def talk(url: Url = None, config: Config = None) -> None:
+    """Talk to it at this machine's microphone and speaker. Ctrl-C ends the conversation."""
+
+    async def work() -> None:
+        from realtime.commands import talk
+
+        await talk(load_settings(config), url)
+
+    _run(work)
+
+
+def main() -> None:
+    app()
+
+
+def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a command; what a person can mend is said in plain words, with exit code 1."""
+    try:
+        asyncio.run(work())
+    except* PlainError as errors:
+        Console(stderr=True).print(Text(f"✗ {_first(errors)}", "red"), soft_wrap=True)
+        raise typer.Exit(1) from None
+    except* KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _first(errors: BaseException) -> BaseException:
+    return _first(errors.exceptions[0]) if isinstance(errors, BaseExceptionGroup) else errors

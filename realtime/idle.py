@@ -1,0 +1,50 @@
+"""How much silence a transport owes the agent while its client sends nothing."""
+
+from pipeline.encoders.encoder import ENCODER_RATE
+
+PATIENCE_S = 0.3
+"""Gaps up to this are the network's; the audio is still on its way."""
+STEP_S = 0.1
+"""Silence is owed in whole steps."""
+
+_STEP = round(STEP_S * ENCODER_RATE)
+
+
+class IdleClock:
+    """Keeps a conversation's sample clock going by the wall clock when no audio comes. It is told the time.
+
+    Silence fills the gap since the last audio, and is never more than that. Where the audio was only late,
+    the gap is filled twice; that much is kept back from the silence of later gaps, so that the sample clock
+    doesn't run away from the wall clock. Audio faster than real time is the client's own affair.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._last = now
+        """When audio came last, in seconds."""
+        self._fed = 0
+        """Samples of silence since then."""
+        self._ahead = 0
+        """Samples of silence that late audio has filled again."""
+
+    def heard(self, now: float, samples: int) -> None:
+        """Audio of so many samples, at the agent's rate, came in."""
+        unfilled = self._elapsed(now) - self._fed
+        self._ahead = max(0, self._ahead + min(self._fed, samples - unfilled))
+        self.restart(now)
+
+    def restart(self, now: float) -> None:
+        """Count from here: time before this is owed nothing."""
+        self._last = now
+        self._fed = 0
+
+    def due(self, now: float) -> int:
+        """Samples of silence to feed now; they count as fed."""
+        elapsed = self._elapsed(now)
+        if elapsed < PATIENCE_S * ENCODER_RATE:
+            return 0
+        owed = max(0, elapsed - self._ahead - self._fed) // _STEP * _STEP
+        self._fed += owed
+        return owed
+
+    def _elapsed(self, now: float) -> int:
+        return round((now - self._last) * ENCODER_RATE)

@@ -1,0 +1,49 @@
+"""WAV files of the kinds that people have, to and from the samples that the agent speaks in."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from pipeline.errors import PlainError
+from tts.synthesizer import Pcm
+
+_MIN_RATE, _MAX_RATE = 8_000, 192_000
+_MAX_SECONDS = 600
+
+
+class UnreadableAudio(PlainError):
+    """The file can't be used; the message is one sentence that says why."""
+
+
+def read_wav(path: Path, rate: int) -> Pcm:
+    """The file's audio at `rate` Hz, its channels mixed to one. Takes every format that libsndfile reads.
+
+    Raises `UnreadableAudio`.
+    """
+    try:
+        with soundfile.SoundFile(path) as file:
+            source_rate, seconds = file.samplerate, file.frames / file.samplerate
+            if not _MIN_RATE <= source_rate <= _MAX_RATE:
+                raise UnreadableAudio(f"{path} is sampled at {source_rate} Hz; 8 to 192 kHz can be used")
+            if not file.frames:
+                raise UnreadableAudio(f"{path} holds no audio")
+            if seconds > _MAX_SECONDS:
+                raise UnreadableAudio(f"{path} is {seconds:.0f} s long; a question may be {_MAX_SECONDS} s at most")
+            pcm = file.read(dtype="float32", always_2d=True).mean(axis=1)
+    except soundfile.LibsndfileError as error:
+        if not path.exists():
+            raise UnreadableAudio(f"there is no file {path}") from error
+        raise UnreadableAudio(f"{path} is no audio file that can be read: {error.error_string}") from error
+    resampled = soxr.resample(pcm, source_rate, rate) if source_rate != rate else pcm
+    clipped: Pcm = np.clip(np.nan_to_num(resampled), -1, 1).astype(np.float32)
+    return clipped
+
+
+def write_wav(path: Path, pcm: Pcm, rate: int) -> None:
+    """16-bit PCM. Raises `UnreadableAudio` if the file can't be written."""
+    try:
+        soundfile.write(path, pcm, rate, subtype="PCM_16", format="WAV")
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise UnreadableAudio(f"{path} can't be written: {error}") from error

@@ -1,0 +1,214 @@
+"""Client events from bytes, checked against the types of the `openai` package; server events to text."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from openai.types.realtime import RealtimeClientEvent, RealtimeErrorEvent, RealtimeServerEvent
+from openai.types.realtime.realtime_audio_formats import AudioPCM
+from openai.types.realtime.realtime_error import RealtimeError
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, from_json
+
+from pipeline.ids import new_id
+from realtime.codec import PCM_RATES
+
+
+class Invalid(ValueError):
+    """A client event that can't be carried out as it is."""
+
+    def __init__(self, code: str, message: str, param: str | None = None, event_id: str | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.param = param
+        self.event_id = event_id
+
+
+def parse(raw: str | bytes) -> RealtimeClientEvent:
+    """Raises `Invalid`, with the client's event_id where it has one.
+
+    Stricter than the official client's own reading: a wrong type and an unknown field are refused.
+    """
+    if (raw.count(",") if isinstance(raw, str) else raw.count(b",")) > _MAX_COMMAS:
+        raise Invalid("event_too_large", f"An event has at most {_MAX_COMMAS} values.")
+    try:
+        data = from_json(raw, allow_inf_nan=False)
+    except ValueError as error:
+        raise Invalid("invalid_json", f"The event is no valid JSON: {error}.") from None
+    if not isinstance(data, dict):
+        raise Invalid("invalid_json", "An event is a JSON object.")
+    event_id = data["event_id"] if isinstance(data.get("event_id"), str) else None
+    kind = data.get("type")
+    if kind is None:
+        raise _missing("type", event_id)
+    adapter = _ADAPTERS.get(kind) if isinstance(kind, str) else None
+    if adapter is None:
+        raise _unsupported_value("type", kind, map(repr, _ADAPTERS), event_id)
+    extension_rates = _lift_rates(data)
+    try:
+        event: RealtimeClientEvent = adapter.validate_python(data, strict=True, extra="forbid")
+    except ValidationError as error:
+        raise _explain(error.errors(include_url=False)[:_MAX_COMPLAINTS], data, event_id) from None
+    for path, rate in extension_rates.items():
+        wire_format = _at(event, path)
+        if isinstance(wire_format, AudioPCM):
+            wire_format.rate = rate  # type: ignore[assignment]  # wider than the package's type: our extension
+    return event
+
+
+def serialize(event: RealtimeServerEvent) -> str:
+    # Unset is left out, None is null. Our wider sample rates would make the package's types warn.
+    return event.model_dump_json(exclude_unset=True, warnings=False)
+
+
+def error_event(
+    code: str,
+    message: str,
+    param: str | None = None,
+    event_id: str | None = None,
+    kind: Literal["invalid_request_error", "server_error"] = "invalid_request_error",
+) -> RealtimeErrorEvent:
+    """`event_id` is that of the client's event."""
+    error = RealtimeError(type=kind, code=code, message=message, param=param, event_id=event_id)
+    return RealtimeErrorEvent(type="error", event_id=new_id("event"), error=error)
+
+
+def _by_type(union: object) -> dict[str, TypeAdapter[Any]]:
+    members = get_args(get_args(union)[0])
+    return {get_args(member.model_fields["type"].annotation)[0]: TypeAdapter(member) for member in members}
+
+
+_MAX_COMMAS = 20_000
+"""Bounds what megabytes of tiny values would cost to read and to complain about. Audio has no commas."""
+
+_MAX_COMPLAINTS = 500
+
+_ADAPTERS = _by_type(RealtimeClientEvent)
+
+_FORMATS = (
+    ("session", "audio", "input", "format"),
+    ("session", "audio", "output", "format"),
+    ("response", "audio", "output", "format"),
+)
+
+
+def _lift_rates(data: dict[str, Any]) -> dict[tuple[str, ...], int]:
+    """Take the pcm16 rates that are our extension out of `data`; the package's types know 24 kHz only."""
+    lifted: dict[tuple[str, ...], int] = {}
+    for path in _FORMATS:
+        wire_format = _at(data, path)
+        if not isinstance(wire_format, dict) or wire_format.get("type") != "audio/pcm":
+            continue
+        rate = wire_format.get("rate")
+        if isinstance(rate, int) and rate in PCM_RATES[1:]:
+            lifted[path] = rate
+            wire_format["rate"] = PCM_RATES[0]
+    return lifted
+
+
+def _at(value: object, path: Iterable[str]) -> object:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
+    return value
+
+
+def _missing(param: str, event_id: str | None) -> Invalid:
+    return Invalid("missing_required_parameter", f"Missing required parameter: '{param}'.", param, event_id)
+
+
+def _unsupported_value(param: str, value: object, supported: Iterable[str], event_id: str | None) -> Invalid:
+    message = f"Invalid value: {_short(value)}. Supported values are: {', '.join(supported)}."
+    return Invalid("invalid_value", message, param, event_id)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class _Complaint:
+    """One of pydantic's errors."""
+
+    error: ErrorDetails
+    path: Path
+    """Where in the event."""
+    members: tuple[tuple[Path, str | int], ...]
+    """The members of unions that were tried on the way: where, and which."""
+
+    @property
+    def wrong_member(self) -> tuple[Path, str | int] | None:
+        """The member of a union that the value's own `type` or `role` rules out."""
+        if self.error["type"] == "literal_error" and self.members and self.path[-1:] in (("type",), ("role",)):
+            place, _ = self.members[-1]
+            if self.path[:-1] == place:
+                return self.members[-1]
+        return None
+
+
+def _explain(errors: list[ErrorDetails], data: object, event_id: str | None) -> Invalid:
+    complaints = _likely([_locate(error, data) for error in errors])
+    chosen = max(complaints, key=lambda complaint: len(complaint.path))
+    param = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in chosen.path).lstrip(".")
+    value, kind = chosen.error["input"], chosen.error["type"]
+    if kind == "missing":
+        return _missing(param, event_id)
+    if kind == "extra_forbidden":
+        return Invalid("unknown_parameter", f"Unknown parameter: '{param}'.", param, event_id)
+    if chosen.path[-2:] == ("format", "rate"):
+        return _unsupported_value(param, value, map(str, PCM_RATES), event_id)
+    alike = [complaint.error for complaint in complaints if complaint.path == chosen.path]
+    expected = list(dict.fromkeys(map(_expected, alike)))
+    if all(error["type"] == "literal_error" for error in alike):
+        return _unsupported_value(param, value, expected, event_id)
+    message = f"Invalid type for '{param}': expected {' or '.join(expected)}, but got {_short(value)} instead."
+    return Invalid("invalid_type", message, param, event_id)
+
+
+def _locate(error: ErrorDetails, data: Any) -> _Complaint:  # noqa: ANN401
+    """Tell the fields in an error's location from the names of union members that stand among them."""
+    path: Path = ()
+    members: list[tuple[Path, str | int]] = []
+    *parts, last = error["loc"]
+    for part in parts if error["type"] == "missing" else error["loc"]:
+        if (isinstance(data, dict) and part in data) or (isinstance(data, list) and isinstance(part, int)):
+            path, data = (*path, part), data[part]  # type: ignore[index]
+        else:
+            members.append((path, part))
+    return _Complaint(error, (*path, last) if error["type"] == "missing" else path, tuple(members))
+
+
+def _likely(complaints: list[_Complaint]) -> list[_Complaint]:
+    """pydantic reports every member of a union; keep those that the value was meant to be."""
+    for place in sorted({place for complaint in complaints for place, _ in complaint.members}, key=len):
+        tried = {member for complaint in complaints for member in complaint.members if member[0] == place}
+        wrong = {complaint.wrong_member for complaint in complaints} & tried
+        if wrong != tried:
+            complaints = [complaint for complaint in complaints if not wrong.intersection(complaint.members)]
+        elif wrong:
+            # It is none of them. A wrong role comes from the members whose type is right.
+            at_fault = [complaint for complaint in complaints if complaint.wrong_member in wrong]
+            roles = [complaint for complaint in at_fault if complaint.path[-1] == "role"]
+            return roles or at_fault
+    return complaints
+
+
+def _expected(error: ErrorDetails) -> str:
+    if error["type"] == "literal_error":
+        return str(error["ctx"]["expected"])
+    return _TYPE_NAMES.get(error["type"]) or error["msg"]
+
+
+_TYPE_NAMES = {
+    "bool_type": "a boolean",
+    "dict_type": "an object",
+    "float_type": "a number",
+    "int_type": "an integer",
+    "list_type": "an array",
+    "model_type": "an object",
+    "string_type": "a string",
+}

@@ -1,0 +1,397 @@
+"""Real servers and real clients over loopback; only the agent is a stand-in."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from openai import AsyncOpenAI
+from starlette.applications import Starlette
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.typing import Origin, Subprotocol
+
+from pipeline import events as on
+from pipeline.commands import (
+    AddItem,
+    Audio,
+    Command,
+    Respond,
+    ServerVad,
+    SessionSettings,
+    Silence,
+    Update,
+)
+from pipeline.items import Message
+from pipeline.response import Outlet
+from pipeline.timeline import Timeline
+from realtime.app import Server, create_app
+from realtime.auth import Guard
+from realtime.describe import Offer
+from realtime.websocket import Limits, Service
+
+SETTINGS = SessionSettings(
+    instructions="Be kind.",
+    tools=(),
+    tool_choice="auto",
+    modality="audio",
+    voice="joe",
+    output_rate=24_000,
+    max_output_tokens=None,
+    turn_detection=ServerVad(0.5, 0.3, 0.5),
+    transcribe=True,
+)
+
+
+class ScriptedAgent:
+    """Stands in for the agent: confirms settings and items, answers "Hi." with two samples of sound."""
+
+    def __init__(self, settings: SessionSettings, outlet: Outlet) -> None:
+        self.first_settings = settings
+        self.outlet = outlet
+        self.inbox: asyncio.Queue[Command] = asyncio.Queue(maxsize=4)
+        self.seen: list[Command] = []
+        self.silence = asyncio.Event()
+        self.ended = asyncio.Event()
+
+    async def do(self, command: Command) -> None:
+        await self.inbox.put(command)
+
+    async def run(self) -> None:
+        try:
+            while True:
+                command = await self.inbox.get()
+                self.seen.append(command)
+                await self.act(command)
+        finally:
+            self.ended.set()
+
+    async def act(self, command: Command) -> None:
+        match command:
+            case Update():
+                self.outlet.emit(on.Updated(command.settings))
+            case AddItem():
+                self.outlet.emit(on.ItemAdded(command.item, None))
+                self.outlet.emit(on.ItemDone(command.item, None))
+            case Silence():
+                self.silence.set()
+            case Respond():
+                await self.answer(command)
+
+    async def answer(self, command: Respond) -> None:
+        timeline = Timeline()
+        timeline.stamp("turn_decided")
+        said = Message("item_1", "assistant", "Hi.", spoken=True)
+        self.outlet.emit(on.ResponseStarted("resp_1", "audio", "joe", None, True, command.metadata))
+        self.outlet.emit(on.OutputAdded("resp_1", 0, Message("item_1", "assistant", "", True, "in_progress")))
+        self.outlet.emit(on.OutputAudio("resp_1", 0, "item_1", np.zeros(2, np.float32), timeline))
+        self.outlet.emit(on.OutputText("resp_1", 0, "item_1", "Hi."))
+        self.outlet.emit(on.OutputDone("resp_1", 0, said))
+        self.outlet.emit(
+            on.ResponseDone("resp_1", "completed", None, None, (said,), on.Usage(), timeline, command.metadata)
+        )
+
+
+class FailingAgent(ScriptedAgent):
+    async def answer(self, command: Respond) -> None:
+        raise RuntimeError("this is on purpose")
+
+
+class EndlessAgent(ScriptedAgent):
+    """Speaks for ever, as fast as the transport takes it."""
+
+    spoken_s = 0
+
+    async def answer(self, command: Respond) -> None:
+        self.outlet.emit(on.ResponseStarted("resp_1", "audio", "joe", None, True, {}))
+        while True:
+            self.outlet.emit(on.OutputAudio("resp_1", 0, "item_1", np.zeros(24_000, np.float32), Timeline()))
+            self.spoken_s += 1
+            await self.outlet.ready()
+            await asyncio.sleep(0)
+
+
+class Running:
+    """A server on a port of its own, and the agents that it opened."""
+
+    def __init__(self, app: Starlette, server: Server, agents: list[ScriptedAgent]) -> None:
+        self.app = app
+        self.server = server
+        self.agents = agents
+        [listening] = server.servers
+        self.address = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+
+    def connect(self, query: str = "", **options: Any) -> connect:  # noqa: ANN401
+        return connect(f"ws://{self.address}/v1/realtime{query}", proxy=None, **options)
+
+
+class ReadyServer(Server):
+    """Says when it listens."""
+
+    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
+        super().__init__(*arguments)
+        self.listens = asyncio.Event()
+
+    async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401
+        await super().startup(sockets)
+        self.listens.set()
+
+
+@asynccontextmanager
+async def serving(
+    agent: Callable[[SessionSettings, Outlet], ScriptedAgent] = ScriptedAgent,
+    guard: Guard | None = None,
+    **limits: Any,  # noqa: ANN401
+) -> AsyncIterator[Running]:
+    agents: list[ScriptedAgent] = []
+
+    def open_agent(settings: SessionSettings, outlet: Outlet) -> ScriptedAgent:
+        agents.append(agent(settings, outlet))
+        return agents[-1]
+
+    bounds = Limits(
+        **{"max_sessions": 2, "session_minutes": 1, "max_event_bytes": 10_000, "send_timeout_s": 5} | limits
+    )
+    offer = Offer(SETTINGS, ("joe",), "whisper-tiny.en", "en")
+    app = create_app(Service(offer, {"decoder": "scripted"}, open_agent), guard or Guard("127.0.0.1"), bounds)
+    server = ReadyServer(app, "127.0.0.1", 0, bounds)
+    task = asyncio.create_task(server.serve())
+    await server.listens.wait()
+    try:
+        yield Running(app, server, agents)
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def receive(client: ClientConnection) -> dict[str, Any]:
+    event: dict[str, Any] = json.loads(await client.recv())
+    return event
+
+
+async def until(client: ClientConnection, kind: str) -> dict[str, Any]:
+    while (event := await receive(client))["type"] != kind:
+        pass
+    return event
+
+
+async def close_code(client: ClientConnection) -> int | None:
+    """Reads on until the server closes."""
+    try:
+        while True:
+            await client.recv()
+    except ConnectionClosed as closed:
+        return closed.rcvd.code if closed.rcvd else None
+
+
+async def test_the_official_client_holds_a_conversation() -> None:
+    async with serving() as running:
+        client = AsyncOpenAI(api_key="any", base_url=f"http://{running.address}/v1")
+        async with client, client.realtime.connect(model="my-voice", extra_query={"timeline": "1"}) as wire:
+            assert (await wire.recv()).session.model == "my-voice"  # type: ignore[union-attr]
+            await wire.session.update(session={"type": "realtime", "instructions": "Be brief."})
+            assert (await wire.recv()).session.instructions == "Be brief."  # type: ignore[union-attr]
+            await wire.conversation.item.create(
+                item={"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello."}]}
+            )
+            await wire.response.create(response={"metadata": {"a": "b"}})
+            kinds = []
+            async for event in wire:
+                kinds.append(event.type)
+                if event.type == "response.output_audio.delta":
+                    assert event.delta == "AAAAAA=="
+                if event.type == "response.done":
+                    break
+            metadata = event.response.metadata  # type: ignore[union-attr]
+            assert metadata is not None
+            assert metadata["a"] == "b"
+            assert list(json.loads(metadata["timeline"])) == ["turn_decided", "first_packet"]
+        assert kinds == [
+            "conversation.item.added",
+            "conversation.item.done",
+            "response.created",
+            "response.output_item.added",
+            "response.content_part.added",
+            "response.output_audio.delta",
+            "response.output_audio_transcript.delta",
+            "response.output_audio.done",
+            "response.output_audio_transcript.done",
+            "response.content_part.done",
+            "response.output_item.done",
+            "response.done",
+        ]
+        await running.agents[0].ended.wait()
+
+
+async def test_the_subprotocol_is_echoed_and_sessions_begin() -> None:
+    async with serving() as running, running.connect(subprotocols=[Subprotocol("realtime")]) as client:
+        assert client.subprotocol == "realtime"
+        assert (await receive(client))["type"] == "session.created"
+        assert running.agents[0].first_settings == SETTINGS
+
+
+@pytest.mark.parametrize("offered", [["realtime", "openai-insecure-api-key.secret"], []])
+async def test_the_key_opens_by_header_and_by_subprotocol(offered: list[str]) -> None:
+    headers = {} if offered else {"Authorization": "Bearer secret"}
+    protocols = [Subprotocol(name) for name in offered] or None
+    async with (
+        serving(guard=Guard("127.0.0.1", "secret")) as running,
+        running.connect(subprotocols=protocols, additional_headers=headers) as client,
+    ):
+        assert (await receive(client))["type"] == "session.created"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "code"),
+    [
+        ({}, 401, "invalid_api_key"),
+        ({"Authorization": "Bearer wrong"}, 401, "invalid_api_key"),
+        ({"Authorization": "Bearer secret", "Origin": "http://evil.example"}, 403, "origin_not_allowed"),
+    ],
+)
+async def test_who_may_not_come_in_is_told_before_the_upgrade(headers: dict[str, str], status: int, code: str) -> None:
+    async with serving(guard=Guard("127.0.0.1", "secret")) as running:
+        with pytest.raises(InvalidStatus) as refused:
+            await running.connect(additional_headers=headers)
+        assert refused.value.response.status_code == status
+        assert json.loads(refused.value.response.body or b"")["error"]["code"] == code
+        assert running.agents == []
+
+
+async def test_a_page_whose_name_was_rebound_to_this_machine_is_refused() -> None:
+    async with serving() as running:
+        host, _, port = running.address.partition(":")
+        page = f"evil.example:{port}"
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(
+                f"ws://{page}/v1/realtime", origin=Origin(f"http://{page}"), host=host, port=int(port), proxy=None
+            )
+        assert json.loads(refused.value.response.body or b"")["error"]["code"] == "host_not_allowed"
+
+
+async def test_health_is_open_and_the_guard_stands_before_every_route() -> None:
+    async with (
+        serving(guard=Guard("127.0.0.1", "secret")) as running,
+        httpx.AsyncClient(base_url=f"http://{running.address}", trust_env=False) as client,
+    ):
+        health = await client.get("/health")
+        assert health.json() == {"status": "ok", "sessions": 0, "max_sessions": 2, "models": {"decoder": "scripted"}}
+        assert (await client.get("/health", headers={"Host": "evil.example"})).status_code == 403
+        assert (await client.post("/v1/realtime/calls", headers={"Origin": "http://evil.example"})).status_code == 403
+        assert (await client.post("/v1/realtime/calls")).status_code == 401
+
+
+async def test_bad_frames_are_answered_and_the_session_goes_on() -> None:
+    async with serving() as running, running.connect() as client:
+        frames: list[tuple[str | bytes, str]] = [
+            (b"{}", "invalid_frame"),
+            ("{", "invalid_json"),
+            (" " * 10_001, "event_too_large"),
+            ('{"type":"nothing"}', "invalid_value"),
+        ]
+        for frame, code in frames:
+            await client.send(frame)
+            assert (await until(client, "error"))["error"]["code"] == code
+        await client.send('{"type":"response.create"}')
+        assert (await until(client, "response.done"))["response"]["status"] == "completed"
+
+
+async def test_a_frame_beyond_the_hard_limit_ends_the_session() -> None:
+    async with serving() as running, running.connect() as client:
+        await client.send(" " * 20_001)
+        assert await close_code(client) == 1009
+        await running.agents[0].ended.wait()
+
+
+async def test_a_full_server_says_so() -> None:
+    async with serving(max_sessions=1) as running, running.connect() as first:
+        await receive(first)
+        async with running.connect() as second:
+            error = await receive(second)
+            assert (error["type"], error["error"]["code"]) == ("error", "session_limit_reached")
+            assert await close_code(second) == 1013
+        await first.send('{"type":"response.create"}')
+        await until(first, "response.done")
+        await first.close()
+        await running.agents[0].ended.wait()
+        assert len(running.agents) == 1
+
+
+@pytest.mark.parametrize("query", ["?intent=transcription", "?call_id=rtc_1"])
+async def test_other_kinds_of_session_are_refused(query: str) -> None:
+    async with serving() as running, running.connect(query) as client:
+        assert (await receive(client))["error"]["code"] == "unsupported_session_type"
+        assert await close_code(client) == 1008
+
+
+async def test_a_session_ends_when_its_time_is_up() -> None:
+    async with serving(session_minutes=0.001) as running, running.connect() as client:
+        assert (await until(client, "error"))["error"]["code"] == "session_expired"
+        assert await close_code(client) == 1000
+        await running.agents[0].ended.wait()
+
+
+async def test_a_shutdown_says_that_the_server_goes_away() -> None:
+    async with serving() as running, running.connect() as client:
+        await receive(client)
+        running.server.should_exit = True
+        assert await close_code(client) == 1001
+        await running.agents[0].ended.wait()
+
+
+async def test_an_agent_that_fails_ends_its_own_session_only() -> None:
+    async with serving(FailingAgent) as running, running.connect() as client, running.connect() as other:
+        await receive(other)
+        await client.send('{"type":"response.create"}')
+        error = (await until(client, "error"))["error"]
+        assert (error["type"], error["code"]) == ("server_error", "internal_error")
+        assert "on purpose" not in error["message"]
+        assert await close_code(client) == 1011
+        await other.send('{"type":"session.update","session":{"type":"realtime"}}')
+        await until(other, "session.updated")
+
+
+async def test_a_client_that_vanishes_in_mid_answer_leaves_nothing_behind() -> None:
+    async with serving(EndlessAgent) as running:
+        client = await running.connect()
+        await client.send('{"type":"response.create"}')
+        await until(client, "response.output_audio.delta")
+        client.transport.abort()
+        await running.agents[0].ended.wait()
+        await running.app.state.sessions.close()
+        assert len(running.app.state.sessions) == 0
+
+
+async def test_a_client_that_stops_reading_is_left_and_memory_stays_bounded() -> None:
+    async with serving(EndlessAgent, send_timeout_s=0.2) as running:
+        client = await running.connect(max_queue=1)
+        await client.send('{"type":"response.create"}')
+        await running.agents[0].ended.wait()
+        await running.app.state.sessions.close()
+        assert running.agents[0].spoken_s < 500  # type: ignore[attr-defined]  # what the kernel buffers, and no more
+        client.transport.abort()
+        await client.wait_closed()
+
+
+async def test_time_goes_on_for_a_silent_client() -> None:
+    async with serving() as running, running.connect() as client:
+        await receive(client)
+        await running.agents[0].silence.wait()
+        [first, *more] = running.agents[0].seen
+        assert more == []
+        assert isinstance(first, Silence)
+        assert first.samples >= 4_800
+
+
+async def test_audio_faster_than_real_time_waits_for_the_agent_and_none_is_lost() -> None:
+    async with serving() as running, running.connect() as client:
+        for _ in range(300):
+            await client.send(json.dumps({"type": "input_audio_buffer.append", "audio": "A" * 6_400}))
+        await client.send('{"type":"response.create"}')
+        await until(client, "response.done")
+        samples = sum(len(command.pcm) for command in running.agents[0].seen if isinstance(command, Audio))
+        assert samples == 300 * 1_600 - 160  # 100 ms each, less the 10 ms that the resampler holds back
