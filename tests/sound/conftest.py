@@ -1,0 +1,18 @@
+"""The real models, loaded once."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.models import ModelStore
+from tts.piper import Piper
+
+
+@pytest.fixture(scope="session")
+def voice_model() -> Path:
+    return ModelStore().resolve("en_US-joe-medium")
+
+
+@pytest.fixture(scope="session")
+def piper(voice_model: Path) -> Piper:
+    return Piper(voice_model, voice_model.with_name(f"{voice_model.name}.json"), licence="CC0-1.0")

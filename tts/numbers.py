@@ -1,0 +1,58 @@
+"""English number words."""
+
+from functools import lru_cache
+
+from num2words import num2words
+
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+LARGEST = 15
+"""Digits of the longest number that is read as one; a longer one is read digit by digit."""
+
+
+@lru_cache(maxsize=1024)
+def cardinal(number: int) -> str:
+    """1234: one thousand two hundred thirty-four."""
+    return str(num2words(number)).replace(",", "").replace(" and ", " ")
+
+
+@lru_cache(maxsize=1024)
+def ordinal(number: int) -> str:
+    """22: twenty-second."""
+    return str(num2words(number, to="ordinal")).replace(",", "").replace(" and ", " ")
+
+
+def digits(text: str) -> str:
+    """Each digit of `text` by itself, whatever stands between them."""
+    return " ".join(DIGITS[int(digit)] for digit in text if digit.isdecimal())
+
+
+def year(number: int) -> str:
+    """1905: nineteen oh five; 2005: two thousand five; 2024: twenty twenty-four."""
+    century, rest = divmod(number, 100)
+    if century % 10 == 0 and rest < 10:
+        return cardinal(number)
+    if rest == 0:
+        return f"{cardinal(century)} hundred"
+    return f"{cardinal(century)} {'oh ' if rest < 10 else ''}{cardinal(rest)}"
+
+
+def number(text: str) -> str:
+    """A number as it is written: 42, -3.14, 1,000, 007, .5, 3-5 (a range), 2.0.1 (a version)."""
+    for dash in "-–":
+        low, found, high = text[1:].partition(dash)
+        if found:
+            return f"{number(text[0] + low)} to {number(high)}"
+    if text[0] in "-−":
+        return f"minus {number(text[1:])}"
+    whole, *parts = text.replace(",", "").split(".")
+    if len(parts) > 1:
+        return " point ".join(number(part) for part in (whole, *parts))
+    spoken = ""
+    if whole:
+        spoken = digits(whole) if len(whole) > LARGEST or (len(whole) > 1 and whole[0] == "0") else cardinal(int(whole))
+    return f"{spoken} point {digits(parts[0])}".strip() if parts else spoken
+
+
+def plural(count: str, one: str, many: str) -> str:
+    """The number `count` in words, and `one` or `many` of something."""
+    return f"{number(count)} {one if count == '1' else many}"

@@ -1,0 +1,196 @@
+"""A VITS graph in plain onnxruntime, cut in two where it allows that: latents at once, audio window by window."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, prod
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
+
+from tts.synthesizer import Pcm
+
+POINTWISE = {"Add", "Div", "Mul", "LeakyRelu", "Relu", "Tanh", "Sigmoid", "Squeeze", "Unsqueeze", "Identity"}
+"""Operators that move nothing in time (with a constant, or as the sum of two branches)."""
+
+
+class NoCut(ValueError):
+    """The graph is not a VITS that can be cut; the message says where the search ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where the latents [1, channels, frames] enter the purely convolutional end of the graph."""
+
+    latents: str
+    hop: int
+    """Samples a frame."""
+    reach: int
+    """Frames on either side that a sample depends on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latents:
+    """One clause before its audio is made."""
+
+    values: NDArray[np.float32]
+    """[1, channels, frames]; the finished audio where the graph has no cut."""
+    frames: int
+    bounds: NDArray[np.int64]
+    """Sample at which each phoneme id begins, and at last where the audio ends. Shape (ids + 1,)."""
+
+
+class Vits:
+    """Shared by all conversations; its methods may run on several threads at once.
+
+    A graph without a cut is run whole by `latents`. A graph that does not tell durations gets `bounds` that give each
+    phoneme id the same share of the audio.
+    """
+
+    def __init__(self, model: Path, threads: int) -> None:
+        whole = onnx.load(str(model))
+        inputs = [value.name for value in whole.graph.input]
+        audio = whole.graph.output[0].name
+        durations = find_durations(whole.graph)
+        self.no_cut = ""
+        """Why the audio comes clause by clause only; empty if it comes window by window."""
+        try:
+            cut = find_cut(whole.graph)
+        except NoCut as error:
+            cut = Cut(audio, hop=256, reach=0)
+            self.no_cut = str(error)
+        self.hop = cut.hop
+        self.reach = cut.reach
+        self._latents = cut.latents
+        self._outputs = [cut.latents, durations] if durations else [cut.latents]
+        self._speaker_input = "sid" in inputs
+        front = extract(whole, inputs, self._outputs).SerializeToString()
+        back = b"" if self.no_cut else extract(whole, [cut.latents], [audio]).SerializeToString()
+        # The weights are in memory three times here; sessions bring a fourth.
+        del whole
+        self._front = _session(front, threads)
+        self._back = _session(back, threads) if back else None
+
+    def latents(self, ids: Sequence[int], noise: float, length: float, noise_w: float) -> Latents:
+        """Everything before the convolutions, for one clause of phoneme ids."""
+        feed: dict[str, NDArray[np.generic]] = {
+            "input": np.array([ids], dtype=np.int64),
+            "input_lengths": np.array([len(ids)], dtype=np.int64),
+            "scales": np.array([noise, length, noise_w], dtype=np.float32),
+        }
+        if self._speaker_input:
+            feed["sid"] = np.zeros(1, dtype=np.int64)
+        values, *durations = self._front.run(self._outputs, feed)
+        samples = values.shape[2] * self.hop if self._back else values.size
+        ends = np.cumsum(durations[0].ravel() if durations else np.ones(len(ids)))
+        bounds = np.concatenate([[0.0], ends * (samples / ends[-1])])
+        return Latents(values, ceil(samples / self.hop), np.rint(bounds).astype(np.int64))
+
+    def decode(self, latents: Latents, start: int, end: int) -> Pcm:
+        """The audio of the frames from `start` to `end`, exactly as decoding all the frames at once would give it.
+
+        A window is decoded with `reach` frames more on either side, whose audio is thrown away.
+        """
+        pcm: Pcm
+        if self._back is None:
+            pcm = latents.values.ravel()[start * self.hop : end * self.hop]
+            return pcm
+        first = max(0, start - self.reach)
+        (audio,) = self._back.run(None, {self._latents: latents.values[:, :, first : end + self.reach]})
+        pcm = audio.ravel()[(start - first) * self.hop : (end - first) * self.hop]
+        return pcm
+
+
+def find_durations(graph: GraphProto) -> str | None:
+    """The tensor of frames per phoneme id: the one that is rounded up and then summed into positions."""
+    summed = {node.input[0] for node in graph.node if node.op_type == "CumSum"}
+    names = [node.output[0] for node in graph.node if node.op_type == "Ceil" and node.output[0] in summed]
+    return names[0] if len(names) == 1 else None
+
+
+def find_cut(graph: GraphProto) -> Cut:
+    """Walk back from the audio through convolutions; the tensor they all grow from is the latents. Raises `NoCut`."""
+    constants = {tensor.name for tensor in graph.initializer}
+    constants |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
+    producers = {name: node for node in graph.node for name in node.output}
+    audio = graph.output[0].name
+    # How far each tensor reaches to the left and right of the audio, in its own samples.
+    reach: dict[str, tuple[int, int]] = {audio: (0, 0)}
+    roots: set[str] = set()
+    strides: list[int] = []
+    for node in reversed(graph.node):
+        if node.op_type == "Constant" or node.output[0] not in reach:
+            continue
+        moving = [name for name in node.input if name and name not in constants]
+        if not _is_local(node, moving):
+            roots.add(node.output[0])
+            continue
+        if node.op_type == "ConvTranspose":
+            strides.append(_attribute(node, "strides", 1))
+        left, right = _reach(node, *reach[node.output[0]])
+        for name in moving:
+            so_far = reach.get(name, (0, 0))
+            reach[name] = (max(left, so_far[0]), max(right, so_far[1]))
+            if name not in producers:
+                roots.add(name)
+    if len(roots) != 1 or not strides:
+        found = ", ".join(sorted(roots)) or "nothing"
+        raise NoCut(f"the convolutions that make the audio grow from {found}, not from one tensor of latents")
+    (latents,) = roots
+    return Cut(latents, prod(strides), max(reach[latents]))
+
+
+def extract(model: ModelProto, inputs: list[str], outputs: list[str]) -> ModelProto:
+    """The part of the graph between these tensors, as a model of its own."""
+    needed = set(outputs)
+    nodes: list[NodeProto] = []
+    for node in reversed(model.graph.node):
+        if needed.intersection(node.output) and not set(node.output) <= set(inputs):
+            nodes.insert(0, node)
+            needed.update(node.input)
+    declared = {value.name: value for value in (*model.graph.input, *model.graph.output)}
+    graph = helper.make_graph(
+        nodes,
+        model.graph.name,
+        [declared.get(name) or helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in inputs],
+        [declared.get(name) or helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+        [tensor for tensor in model.graph.initializer if tensor.name in needed],
+    )
+    return helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+
+
+def _is_local(node: NodeProto, moving: list[str]) -> bool:
+    """Whether a sample of the output depends only on a few samples around it."""
+    if node.op_type in ("Conv", "ConvTranspose"):
+        return len(moving) == 1 and (node.op_type == "ConvTranspose" or _attribute(node, "strides", 1) == 1)
+    return node.op_type in POINTWISE and (len(moving) == 1 or node.op_type == "Add")
+
+
+def _reach(node: NodeProto, left: int, right: int) -> tuple[int, int]:
+    """How far the input reaches when the output reaches `left` and `right` samples."""
+    if node.op_type not in ("Conv", "ConvTranspose"):
+        return left, right
+    span = _attribute(node, "dilations", 1) * (_attribute(node, "kernel_shape", 1) - 1)
+    pad = _attribute(node, "pads", 0)
+    if node.op_type == "Conv":
+        return left + pad, right + span - pad
+    stride = _attribute(node, "strides", 1)
+    return -((pad - left - span) // stride), (right + pad + stride - 1) // stride
+
+
+def _attribute(node: NodeProto, name: str, default: int) -> int:
+    return next((attribute.ints[0] for attribute in node.attribute if attribute.name == name), default)
+
+
+def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Fusing more takes twice as long to load and speaks no faster; an arena would keep the longest clause's buffers.
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.enable_cpu_mem_arena = False
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
