@@ -12,6 +12,7 @@ from rich.logging import RichHandler
 from rich.text import Text
 
 from pipeline.errors import PlainError
+from realtime.commands_bench import bench_app
 from realtime.commands_models import models_app
 from realtime.doctor import doctor
 from realtime.settings import load_settings
@@ -24,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(models_app, name="models")
+app.add_typer(bench_app, name="bench")
 app.command("doctor")(doctor)
 
 Config = Annotated[Path | None, typer.Option(help="Settings file.", show_default="./config.toml")]

@@ -279,7 +279,9 @@ async def test_a_failing_encoder_is_told() -> None:
 
 async def test_items_are_edited() -> None:
     async with talk() as conversation:
-        await conversation.do(AddItem(Message("a", "user", "One.")), AddItem(Message("b", "user", "Two."), after="root"))
+        await conversation.do(
+            AddItem(Message("a", "user", "One.")), AddItem(Message("b", "user", "Two."), after="root")
+        )
         await conversation.do(RetrieveItem("b"), DeleteItem("a"), RetrieveItem("a", "gone"))
         retrieved = await conversation.until(ItemRetrieved)
         assert retrieved.item.id == "b"
@@ -288,6 +290,15 @@ async def test_items_are_edited() -> None:
         await conversation.do(TruncateItem("b", 1.0), AddItem(Message("b", "user", "Again.")))
         for _ in range(2):
             assert (await conversation.until(Refused)).code == "invalid_value"
+
+
+async def test_a_message_given_as_audio_is_transcribed_before_it_is_answered() -> None:
+    async with talk(["Spoken before."], ["Indeed."]) as conversation:
+        message = Message("a", "user", None, spoken=True)
+        await conversation.do(AddItem(message, audio=tone(1)), Respond())
+        await answered(conversation)
+        assert conversation.prompt(0) == ["Spoken before."]
+        assert len(conversation.encoder.heard[0]) == 16_000
 
 
 async def test_the_client_knows_best_what_was_played() -> None:

@@ -15,7 +15,10 @@ def test_latencies_count_from_the_end_of_speech() -> None:
 def test_what_was_not_measured_is_none() -> None:
     assert Timeline().since_speech_ended() == {}
     assert Timeline(speech_ended=1.0).voice_to_voice is None
-    assert Timeline(turn_decided=1.0, first_token=1.25).since_speech_ended() == {"turn_decided": 0.0, "first_token": 0.25}
+    assert Timeline(turn_decided=1.0, first_token=1.25).since_speech_ended() == {
+        "turn_decided": 0.0,
+        "first_token": 0.25,
+    }
 
 
 def test_a_stage_is_stamped_once() -> None:

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -21,7 +22,7 @@ def parse(pieces: list[str]) -> tuple[str, list[ToolCall]]:
 @given(st.lists(st.integers(0, len(TEXT)), max_size=40))
 def test_speech_and_calls_are_parted_however_the_text_is_split(cuts: list[int]) -> None:
     edges = [0, *sorted(cuts), len(TEXT)]
-    pieces = [TEXT[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [TEXT[start:end] for start, end in pairwise(edges)]
     text, calls = parse(pieces)
     assert text == "One moment.  And <this> is < no call, nor is <tool_cal"
     assert calls == [CALL]

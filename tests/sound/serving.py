@@ -1,0 +1,111 @@
+"""The whole agent with its real models, served in the test's own loop, and the official client to talk to it."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+from openai import AsyncOpenAI
+from openai.resources.realtime.realtime import AsyncRealtimeConnection
+
+from pipeline.audio import silence
+from pipeline.decoders.llama import Llama
+from pipeline.engine import Engine
+from pipeline.settings import DecoderSettings
+from realtime.codec import AudioFormat
+from realtime.serve import loaded, running
+from realtime.settings import ServerSettings, Settings
+from tts.synthesizer import Pcm
+
+SETTINGS = Settings(decoder=DecoderSettings(temperature=0), server=ServerSettings(max_sessions=12))
+WIRE = AudioFormat("audio/pcm", 24_000)
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[Engine, AsyncOpenAI]]:
+    """A server in this process, and a client of it."""
+    async with (
+        loaded(SETTINGS) as engine,
+        running(engine, SETTINGS) as url,
+        AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as client,
+    ):
+        yield engine, client
+
+
+class Caller:
+    """A voice app: it streams a microphone and gathers what comes back."""
+
+    def __init__(self, connection: AsyncRealtimeConnection) -> None:
+        self.connection = connection
+        self.events: list[Any] = []
+        """Each of the 46 types that the package knows; a test knows which one it looks at."""
+
+    async def say(self, pcm: Pcm, silence_s: float = 0.0) -> None:
+        """Samples at 24 kHz, and silence behind them, in blocks of 100 ms, as fast as the server takes them."""
+        audio = np.concatenate((pcm, silence(round(silence_s * WIRE.rate))))
+        for start in range(0, len(audio), WIRE.rate // 10):
+            block = WIRE.encode(audio[start : start + WIRE.rate // 10])
+            await self.connection.input_audio_buffer.append(audio=base64.b64encode(block).decode())
+
+    async def until(self, *kinds: str) -> Any:  # noqa: ANN401 - as in `events`
+        """The next event of one of these types; those before it are kept in `events`."""
+        async with asyncio.timeout(60):
+            while True:
+                event = await self.connection.recv()
+                self.events.append(event)
+                assert event.type != "error", event
+                if event.type in kinds:
+                    return event
+
+    def audio(self, response_id: str) -> Pcm:
+        """What was heard of a response, at 24 kHz."""
+        deltas = [
+            WIRE.decode(base64.b64decode(event.delta))
+            for event in self.events
+            if event.type == "response.output_audio.delta" and event.response_id == response_id
+        ]
+        return np.concatenate(deltas) if deltas else silence(0)
+
+    def kinds(self) -> list[str]:
+        """The types of the events so far, repeats in a row told once."""
+        kinds = [event.type for event in self.events]
+        return [kind for kind, before in zip(kinds, ["", *kinds], strict=False) if kind != before]
+
+
+@asynccontextmanager
+async def call(client: AsyncOpenAI, **audio_input: object) -> AsyncIterator[Caller]:
+    """A session with transcription on; further settings of its audio input by name."""
+    async with client.realtime.connect(model="antiphon") as connection:
+        caller = Caller(connection)
+        await caller.until("session.created")
+        settings: Any = {
+            "type": "realtime",
+            "audio": {"input": {"transcription": {"model": "antiphon"}, **audio_input}},
+        }
+        await connection.session.update(session=settings)
+        await caller.until("session.updated")
+        caller.events.clear()
+        yield caller
+
+
+class Prompts:
+    """What the model was really given to read, by listening in on the llama.cpp server's requests."""
+
+    def __init__(self, engine: Engine) -> None:
+        assert isinstance(engine.decoder, Llama)
+        self._llama = engine.decoder
+        self._tokens: list[list[int]] = []
+        stream = self._llama.stream
+
+        def listen_in(body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+            self._tokens.append(body["prompt"])
+            return stream(body)
+
+        self._llama.stream = listen_in  # type: ignore[method-assign]
+
+    async def texts(self) -> list[str]:
+        return [
+            (await self._llama.call("POST", "/detokenize", {"tokens": tokens}))["content"] for tokens in self._tokens
+        ]
