@@ -1,14 +1,14 @@
-"""One answer's place in the conversation: asked for, given, perhaps stopped, and what of it is remembered."""
+"""One answer's place in the conversation: asked for, given, perhaps held back or stopped, and what is remembered."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
-from dataclasses import replace
+from collections.abc import AsyncGenerator, Callable, Collection
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from pipeline.commands import Respond, SessionSettings
 from pipeline.conversation import Conversation, as_units
-from pipeline.decoders.decoder import DecoderError, Sampling
+from pipeline.decoders.decoder import DecoderError, Sampling, Written
 from pipeline.engine import Engine
 from pipeline.events import (
     Event,
@@ -16,14 +16,17 @@ from pipeline.events import (
     ItemDone,
     ItemTruncated,
     OutputAdded,
+    OutputAudio,
     OutputDone,
     ResponseDone,
     ResponseStarted,
     StopReason,
 )
+from pipeline.gate import Gate, Outlet
 from pipeline.ids import new_id
+from pipeline.items import Message
 from pipeline.prompt import Prompt
-from pipeline.response import Means, Outlet, Response
+from pipeline.response import Means, Response
 from pipeline.timeline import Timeline
 
 log = logging.getLogger(__name__)
@@ -31,9 +34,23 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-class Answer:
-    """Begins when it is made, in a task of its own; stopping it is cancelling that task.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What an answer is part of."""
 
+    engine: Engine
+    conversation: Conversation
+    prompt: Prompt
+    outlet: Outlet
+    clock: Callable[[], int]
+    """The conversation's time, in input samples."""
+
+
+class Answer:
+    """A task of its own makes it; stopping it is cancelling that task.
+
+    `pending` is a message that the answer replies to and that is not in the conversation yet: then the answer is held
+    back until `release`, and `withdraw` takes it back without a trace.
     Raises `UnknownVoice` for a voice that there is not, before anything has begun.
     """
 
@@ -41,27 +58,23 @@ class Answer:
         self,
         request: Respond,
         settings: SessionSettings,
-        *,
-        engine: Engine,
-        conversation: Conversation,
-        prompt: Prompt,
-        outlet: Outlet,
-        clock: Callable[[], int],
-        begins: int,
+        place: Place,
         timeline: Timeline,
+        *,
+        begins: int = 0,
+        pending: Message | None = None,
     ) -> None:
         self._request = request
         self._settings = _for_this(settings, request)
-        self._engine = engine
-        self._conversation = conversation
-        self._prompt = prompt
-        self._outlet = outlet
-        self._places: dict[str, str | None] = {}
-        """Of each item: the one it was put behind."""
+        self._place = place
+        self._pending = pending
+        self._before: dict[str, str | None] = {}
+        """The item that stands before each item of the answer."""
         speaking = self._settings.modality == "audio"
-        voice = engine.synthesizer.open(self._settings.voice) if speaking else None
-        means = Means(engine.workers, voice, self._settings.output_rate, clock, begins)
-        self._response = Response(new_id("resp"), means, self, timeline)
+        voice = place.engine.synthesizer.open(self._settings.voice) if speaking else None
+        means = Means(place.engine.workers, voice, self._settings.output_rate, place.clock, begins)
+        self._gate = Gate(self._pass_on, place.outlet, self._settings.output_rate)
+        self._response = Response(new_id("resp"), means, self._gate, timeline)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -83,10 +96,12 @@ class Answer:
         """The time at which what was said so far will have been heard."""
         return self._response.ends()
 
-    def begin(self, tasks: asyncio.TaskGroup, after: Collection[asyncio.Task[Any]]) -> asyncio.Task[None]:
+    def begin(self, tasks: asyncio.TaskGroup, after: Collection[asyncio.Task[Any]] = ()) -> None:
         """Start; the conversation is read when all the tasks of `after` have ended, whichever way."""
         settings = self._settings
-        self._outlet.emit(
+        if self._pending is None:
+            self._gate.open()
+        self._gate.emit(
             ResponseStarted(
                 self.response_id,
                 settings.modality,
@@ -97,7 +112,21 @@ class Answer:
             )
         )
         self._task = tasks.create_task(self._give(after), name=self.response_id)
-        return self._task
+
+    def release(self) -> None:
+        """The turn is decided, and the message it replies to is in the conversation: let it be heard."""
+        self._gate.open()
+
+    def withdraw(self) -> None:
+        """Stop it before anybody heard of it."""
+        self._gate.shut()
+        if self._task is not None:
+            self._task.cancel()
+
+    async def made(self) -> None:
+        """Wait until it is made, whichever way that ends."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
 
     def stop(self, reason: StopReason) -> None:
         """Fall silent now. Of what was said, the conversation keeps the words that were played."""
@@ -107,56 +136,59 @@ class Answer:
             self._response.timeline.stamp("interrupted")
             self._response.stop()
             self._finish("cancelled", reason)
+            self._gate.shut()
         elif self._response.audible() and self._response.message is not None:
             self._response.timeline.stamp("interrupted")
-            heard_s = self._response.heard_s()
-            item_id = self._response.message.id
-            if item_id in self._conversation:
-                self._conversation.truncate(item_id, heard_s)
-                self._outlet.emit(ItemTruncated(item_id, heard_s))
+            item_id, heard_s = self._response.message.id, self._response.heard_s()
+            if item_id in self._place.conversation:
+                self._place.conversation.truncate(item_id, heard_s)
+                self._place.outlet.emit(ItemTruncated(item_id, heard_s))
 
-    def emit(self, event: Event) -> None:
-        """Pass on an event of the answer; its items become the conversation's, unless they were asked to stay out."""
-        self._outlet.emit(event)
+    def _pass_on(self, event: Event) -> None:
+        """Let an event of the answer out; its items become the conversation's, unless they were asked to stay out."""
+        self._place.outlet.emit(event)
+        if isinstance(event, OutputAudio):
+            self._response.playout.send(len(event.pcm), self._place.clock())
         if not self._request.into_conversation:
             return
         match event:
             case OutputAdded():
-                after = self._places[event.item.id] = self._conversation.insert(event.item)
-                self._outlet.emit(ItemAdded(event.item, after))
+                after = self._before[event.item.id] = self._place.conversation.insert(event.item)
+                self._place.outlet.emit(ItemAdded(event.item, after))
             case OutputDone():
-                self._outlet.emit(ItemDone(event.item, self._places[event.item.id]))
-
-    async def ready(self) -> None:
-        await self._outlet.ready()
+                self._place.outlet.emit(ItemDone(event.item, self._before[event.item.id]))
 
     async def _give(self, after: Collection[asyncio.Task[Any]]) -> None:
         if after:
             await asyncio.wait(after)
-        stays_out = self._request.input is not None or not self._request.into_conversation
-        prompt = Prompt(self._engine.decoder) if stays_out else self._prompt
         try:
-            await self._run(prompt)
+            await self._response.run(self._written())
         except Exception as error:
             message = _explain(error)
             log.exception("an answer failed: %s", message)
             self._response.stop()
             self._finish("failed", error=message)
         else:
-            await self._outlet.ready()
+            await self._gate.ready()
             cut_short = self._response.finished is not None and self._response.finished.reason == "length"
             self._finish("incomplete", "max_output_tokens") if cut_short else self._finish("completed")
-        finally:
-            if prompt is not self._prompt:
-                await prompt.close()
 
-    async def _run(self, prompt: Prompt) -> None:
-        settings, limits = self._settings, self._engine.settings.decoder
+    async def _written(self) -> AsyncGenerator[Written]:
+        """What the decoder writes, on a prompt of its own if the answer stays out of the conversation."""
+        settings, limits = self._settings, self._place.engine.settings.decoder
         max_tokens = min(settings.max_output_tokens or limits.max_tokens, limits.max_tokens)
-        items = self._conversation if self._request.input is None else self._request.input
-        context = await prompt.update(settings.instructions, settings.tools, as_units(items), reserve=max_tokens)
-        sampling = Sampling(limits.temperature, limits.top_p, max_tokens)
-        await self._response.run(context, sampling, settings.tool_choice)
+        items = [*self._place.conversation, *([self._pending] if self._pending is not None else [])]
+        groups = as_units(items if self._request.input is None else self._request.input)
+        stays_out = self._request.input is not None or not self._request.into_conversation
+        prompt = Prompt(self._place.engine.decoder) if stays_out else self._place.prompt
+        try:
+            async with prompt.read(settings.instructions, settings.tools, groups, reserve=max_tokens) as context:
+                sampling = Sampling(limits.temperature, limits.top_p, max_tokens)
+                async for part in context.generate(sampling, settings.tool_choice):
+                    yield part
+        finally:
+            if stays_out:
+                await prompt.close()
 
     def _finish(
         self,
@@ -165,7 +197,7 @@ class Answer:
         error: str | None = None,
     ) -> None:
         response = self._response
-        self._outlet.emit(
+        self._gate.emit(
             ResponseDone(
                 response.id,
                 status,

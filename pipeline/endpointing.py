@@ -1,20 +1,25 @@
-"""From what the client asks of turn detection to the thresholds that turn taking goes by."""
+"""How long a silence must be to end a turn: by the clock, or by how complete the words before it are. Pure."""
+
+import math
+import re
 
 from pipeline.audio import INPUT_RATE
 from pipeline.commands import SemanticVad, ServerVad, TurnDetection
 from pipeline.settings import TurnSettings
 from pipeline.turn import Thresholds
 
+_FILLED_PAUSE = re.compile(r"\b(?:u+m+|u+h+|e+r+m*|h+m+)\W*$", re.IGNORECASE)
+"""A person who says "um" goes on."""
+
 
 def thresholds(settings: TurnSettings, detection: TurnDetection) -> Thresholds:
+    """What turn taking goes by. A semantic turn that nothing more is known of has its longest wait."""
     threshold, silence_s, idle_s = settings.threshold, settings.silence_s, None
     match detection:
         case ServerVad():
             threshold, silence_s, idle_s = detection.threshold, detection.silence_s, detection.idle_timeout_s
-        case SemanticVad(eagerness="high"):
-            silence_s = settings.eager_silence_s
-        case SemanticVad(eagerness="low"):
-            silence_s = settings.patient_silence_s
+        case SemanticVad():
+            silence_s = settings.incomplete_s * _factor(settings, detection)
     return Thresholds(
         speech=threshold,
         silence=max(threshold - settings.hysteresis, 0.01),
@@ -27,6 +32,30 @@ def thresholds(settings: TurnSettings, detection: TurnDetection) -> Thresholds:
     )
 
 
+def patience(settings: TurnSettings, detection: SemanticVad, words: str, end_of_turn: float) -> int:
+    """Samples of silence that end a turn which says `words` so far and is over with that probability.
+
+    Between the two probabilities the wait falls with the logarithm: what a language model holds for likely and
+    unlikely lies decades apart.
+    """
+    if _FILLED_PAUSE.search(words):
+        end_of_turn = 0.0
+    low, high = math.log(settings.incomplete_probability), math.log(settings.complete_probability)
+    completeness = (math.log(max(end_of_turn, 1e-9)) - low) / max(high - low, 1e-9)
+    share = min(max(completeness, 0.0), 1.0)
+    wait_s = settings.incomplete_s + (settings.complete_s - settings.incomplete_s) * share
+    return samples(wait_s * _factor(settings, detection))
+
+
+def open_words(text: str) -> str:
+    """`text` as a sentence that may go on: recognizers close every one, also where the person only paused."""
+    return text.rstrip(" .,?!;:…-")
+
+
 def samples(seconds: float) -> int:
     """Of the input clock."""
     return round(seconds * INPUT_RATE)
+
+
+def _factor(settings: TurnSettings, detection: SemanticVad) -> float:
+    return {"high": settings.eager_factor, "low": settings.patient_factor}.get(detection.eagerness, 1.0)

@@ -1,6 +1,8 @@
 """Keeps a decoder's context equal to the conversation, reading again only what changed, and within its bounds."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from pipeline.decoders.decoder import Context, Decoder, DecoderError, Mark, Open, Tool, Unit
 
@@ -12,10 +14,11 @@ _ROOM = 0.75
 
 
 class Prompt:
-    """One conversation's context. `update` before each answer."""
+    """One conversation's context. For one reader at a time: the others wait."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder
+        self._in_use = asyncio.Lock()
         self._context: Context | None = None
         self._head: tuple[str, tuple[Tool, ...]] | None = None
         self._groups: list[Group] = []
@@ -24,33 +27,28 @@ class Prompt:
         self._forgotten: str | None = None
         """The newest item that was left out for want of room: nothing up to it is read again."""
 
-    async def update(
+    @property
+    def idle(self) -> bool:
+        """Whether nobody reads it just now."""
+        return not self._in_use.locked()
+
+    @asynccontextmanager
+    async def read(
         self, instructions: str, tools: tuple[Tool, ...], groups: Sequence[Group], reserve: int
-    ) -> Context:
-        """Make the context say `instructions`, `tools` and `groups`, and leave `reserve` tokens for the answer.
+    ) -> AsyncIterator[Context]:
+        """The context, made to say `instructions`, `tools` and `groups`, with `reserve` tokens left for the answer.
 
         What does not fit is left out from the oldest group on. Raises `DecoderError` if not even the newest fits.
         """
-        if self._context is None or self._head != (instructions, tools):
-            await self.close()
-            self._context = self._decoder.open(instructions, tools)
-            self._head = (instructions, tools)
-        wanted = list(groups)
-        ids = [item_id for item_id, _ in wanted]
-        if self._forgotten in ids:
-            del wanted[: ids.index(self._forgotten) + 1]
-        await self._write(wanted)
-        budget = self._context.capacity - reserve
-        if await self._context.length() > budget:
-            while len(wanted) > 1 and (not _begins_a_turn(wanted[0]) or await self._context.length() > budget * _ROOM):
-                self._forgotten, _ = wanted.pop(0)
-                await self._write(wanted)
-            if await self._context.length() > budget:
-                raise DecoderError(
-                    f"the instructions and the last message take more than the {budget} tokens that the context "
-                    f"has for them ({self._context.capacity} less {reserve} for the answer)"
-                )
-        return self._context
+        async with self._in_use:
+            context = await self._opened(instructions, tools)
+            wanted = list(groups)
+            ids = [item_id for item_id, _ in wanted]
+            if self._forgotten in ids:
+                del wanted[: ids.index(self._forgotten) + 1]
+            await self._write(context, wanted)
+            await self._make_room(context, wanted, context.capacity - reserve)
+            yield context
 
     async def close(self) -> None:
         if self._context is not None:
@@ -59,18 +57,36 @@ class Prompt:
         self._groups.clear()
         self._marks.clear()
 
-    async def _write(self, wanted: list[Group]) -> None:
-        assert self._context is not None
+    async def _opened(self, instructions: str, tools: tuple[Tool, ...]) -> Context:
+        if self._context is None or self._head != (instructions, tools):
+            await self.close()
+            self._context = self._decoder.open(instructions, tools)
+            self._head = (instructions, tools)
+        return self._context
+
+    async def _write(self, context: Context, wanted: list[Group]) -> None:
         same = 0
         while same < min(len(wanted), len(self._groups)) and wanted[same] == self._groups[same]:
             same += 1
         if same < len(self._groups):
-            self._context.rewind(self._marks[same])
+            context.rewind(self._marks[same])
             del self._groups[same:], self._marks[same:]
         for group in wanted[same:]:
-            self._marks.append(self._context.mark())
+            self._marks.append(context.mark())
             self._groups.append(group)
-            await self._context.append(group[1])
+            await context.append(group[1])
+
+    async def _make_room(self, context: Context, wanted: list[Group], budget: int) -> None:
+        if await context.length() <= budget:
+            return
+        while len(wanted) > 1 and (not _begins_a_turn(wanted[0]) or await context.length() > budget * _ROOM):
+            self._forgotten, _ = wanted.pop(0)
+            await self._write(context, wanted)
+        if await context.length() > budget:
+            raise DecoderError(
+                f"the instructions and the last message take more than the {budget} tokens that the context has for "
+                f"them ({context.capacity} less {context.capacity - budget} for the answer)"
+            )
 
 
 def _begins_a_turn(group: Group) -> bool:

@@ -1,15 +1,16 @@
 """One answer, from tokens over clauses to speech. Every stage works while the one before it still does."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from pipeline.audio import Resampler, silence
 from pipeline.commands import Modality
-from pipeline.decoders.decoder import Context, Finished, Sampling, Token, ToolCall, ToolChoice
-from pipeline.events import Event, OutputAdded, OutputAudio, OutputDone, OutputText, Usage
+from pipeline.decoders.decoder import Finished, Token, ToolCall, Written
+from pipeline.events import OutputAdded, OutputAudio, OutputDone, OutputText, Usage
+from pipeline.gate import Outlet
 from pipeline.ids import new_id
 from pipeline.items import FunctionCall, Item, Message, Status
 from pipeline.playout import Playout, SpokenWord, heard
@@ -17,18 +18,6 @@ from pipeline.timeline import Timeline
 from pipeline.workers import Urgency, Workers
 from tts.clauses import ClauseSplitter
 from tts.synthesizer import Clause, Pcm, Speech, Voice
-
-
-class Outlet(Protocol):
-    """Where an answer goes."""
-
-    def emit(self, event: Event) -> None:
-        """Pass `event` on, in order. Never blocks."""
-        ...
-
-    async def ready(self) -> None:
-        """Wait until there is room for more audio."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +41,14 @@ class Response:
         self.id = response_id
         self.timeline = timeline
         self.playout = Playout(means.output_rate, means.begins)
+        """Told by whoever lets the audio out."""
         self.message: Message | None = None
         """What is said, as far as it has come."""
         self.outputs: list[Item] = []
         self.finished: Finished | None = None
         """How the decoder ended; None: not yet."""
         self._means = means
-        self._outlet: Outlet | None = outlet
+        self._outlet = outlet
         self._resampler = Resampler(means.voice.sample_rate, means.output_rate) if means.voice else None
         self._synthesized = 0
         """Samples of the voice's own rate so far: where the next clause begins."""
@@ -91,37 +81,35 @@ class Response:
         """Seconds of the answer that have been played."""
         return self.playout.played(self._means.clock()) / self._means.output_rate
 
-    async def run(self, context: Context, sampling: Sampling, tool_choice: ToolChoice) -> None:
-        """Give the whole answer. Raises what the decoder or the voice raises, in an exception group."""
+    async def run(self, written: AsyncGenerator[Written]) -> None:
+        """Give the whole answer that the decoder writes. Raises what it or the voice raises, in an exception group."""
         clauses: asyncio.Queue[Clause | None] = asyncio.Queue()  # bounded by the longest answer's tokens
         async with asyncio.TaskGroup() as stages:
-            stages.create_task(self._write(context, sampling, tool_choice, clauses))
+            stages.create_task(self._write(written, clauses))
             stages.create_task(self._speak(clauses))
         self._close_message("completed" if self.finished and self.finished.reason == "stop" else "incomplete")
 
     def stop(self) -> None:
-        """Let nothing more of this answer out. What was not played was not said."""
+        """End what is said where it was played to: what was not played was not said."""
         if self.message is not None and self.modality == "audio":
             played = self.playout.played(self._means.clock())
             self.message.text = heard(self.message.words, played)
         self._close_message("incomplete")
-        self._outlet = None
 
-    async def _write(
-        self, context: Context, sampling: Sampling, tool_choice: ToolChoice, clauses: asyncio.Queue[Clause | None]
-    ) -> None:
+    async def _write(self, written: AsyncGenerator[Written], clauses: asyncio.Queue[Clause | None]) -> None:
         splitter = ClauseSplitter()
-        async for part in context.generate(sampling, tool_choice):
-            self.timeline.stamp("first_token")
-            match part:
-                case Token() if self.modality == "text":
-                    self._say(part.text)
-                case Token():
-                    self._hand_over(splitter.push(part.text), clauses)
-                case ToolCall():
-                    self._call(part)
-                case Finished():
-                    self.finished = part
+        async with aclosing(written):
+            async for part in written:
+                self.timeline.stamp("first_token")
+                match part:
+                    case Token() if self.modality == "text":
+                        self._say(part.text)
+                    case Token():
+                        self._hand_over(splitter.push(part.text), clauses)
+                    case ToolCall():
+                        self._call(part)
+                    case Finished():
+                        self.finished = part
         self._hand_over(splitter.flush(), clauses)
         clauses.put_nowait(None)
 
@@ -157,23 +145,21 @@ class Response:
         await self._send(self._resampler.push(speech.pcm))
 
     async def _send(self, pcm: Pcm) -> None:
-        if self._outlet is None or not len(pcm):
+        if not len(pcm):
             return
         await self._outlet.ready()
         message = self._open_message()
-        index = self.outputs.index(message)
-        self.playout.send(len(pcm), self._means.clock())
-        self._emit(OutputAudio(self.id, index, message.id, pcm, self.timeline))
+        self._outlet.emit(OutputAudio(self.id, self.outputs.index(message), message.id, pcm, self.timeline))
 
     def _say(self, text: str) -> None:
         message = self._open_message()
         message.text = (message.text or "") + text
-        self._emit(OutputText(self.id, self.outputs.index(message), message.id, text))
+        self._outlet.emit(OutputText(self.id, self.outputs.index(message), message.id, text))
 
     def _call(self, call: ToolCall) -> None:
         item = FunctionCall(new_id("item"), new_id("call"), call.name, call.arguments)
         index = self._add(item)
-        self._emit(OutputDone(self.id, index, item))
+        self._outlet.emit(OutputDone(self.id, index, item))
 
     def _open_message(self) -> Message:
         if self.message is None:
@@ -186,13 +172,9 @@ class Response:
     def _close_message(self, status: Status) -> None:
         if self.message is not None and self.message.status == "in_progress":
             self.message.status = status
-            self._emit(OutputDone(self.id, self.outputs.index(self.message), self.message))
+            self._outlet.emit(OutputDone(self.id, self.outputs.index(self.message), self.message))
 
     def _add(self, item: Item) -> int:
         self.outputs.append(item)
-        self._emit(OutputAdded(self.id, len(self.outputs) - 1, item))
+        self._outlet.emit(OutputAdded(self.id, len(self.outputs) - 1, item))
         return len(self.outputs) - 1
-
-    def _emit(self, event: Event) -> None:
-        if self._outlet is not None:
-            self._outlet.emit(event)

@@ -71,14 +71,24 @@ class TurnSettings(Section):
     """Speech shorter than this is a click or a breath."""
     prefix_padding_s: Seconds = 0.3
     """Audio kept from before the speech was noticed."""
-    pause_s: Seconds = 0.2
-    """Silence after which the tail is encoded."""
+    pause_s: Seconds = 0.16
+    """Silence after which the tail is encoded and an answer begun, to be held."""
     silence_s: Seconds = 0.5
     """Silence that ends a turn."""
-    eager_silence_s: Seconds = 0.4
-    """The same for `semantic_vad` of the eagerness high; ..."""
-    patient_silence_s: Seconds = 1.2
-    """... and of the eagerness low."""
+    speculate: bool = True
+    """Whether an answer is begun at a pause, before it is certain that the turn is over."""
+    complete_s: Seconds = 0.3
+    """`semantic_vad`: silence that ends a turn whose words are complete."""
+    incomplete_s: Seconds = 1.6
+    """`semantic_vad`: silence that ends a turn whose words are not."""
+    complete_probability: float = Field(default=0.04, gt=0, lt=1)
+    """End-of-turn probability from which words are complete; the decoder's, of the sentence ending here."""
+    incomplete_probability: float = Field(default=0.01, gt=0, lt=1)
+    """The same below which they are not. In between the wait is in between."""
+    eager_factor: float = Field(default=0.7, gt=0, le=1)
+    """Multiplies the waits of `semantic_vad` for the eagerness high."""
+    patient_factor: float = Field(default=1.5, ge=1)
+    """... and for the eagerness low."""
     interrupt_s: Seconds = 0.16
     """Speech over the agent's voice that stops it."""
     max_turn_s: float = Field(default=120, ge=5)

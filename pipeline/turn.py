@@ -31,7 +31,7 @@ class Thresholds:
     pause: int
     """Silence until `Paused`."""
     end: int
-    """Silence until `TurnEnded`."""
+    """Silence until `TurnEnded`, unless `be_patient` says otherwise."""
     interrupt: int
     """Speech until a barge-in counts."""
     max_turn: int
@@ -93,6 +93,8 @@ class TurnTaking:
         self._began = 0
         self._speech_end = 0
         self._idle_since: int | None = None
+        self._patience: int | None = None
+        """Silence that ends this pause's turn; None: the usual one."""
 
     @property
     def state(self) -> State:
@@ -108,6 +110,11 @@ class TurnTaking:
         if self._state is State.RESPONDING:
             self._state = State.LISTENING
             self._idle_since = self._position
+
+    def be_patient(self, samples: int) -> None:
+        """Let this pause end the turn when it has lasted `samples`, be that already so."""
+        if self._state is State.PAUSING:
+            self._patience = samples
 
     def reset(self) -> None:
         """Forget the turn that is open, if any."""
@@ -148,8 +155,9 @@ class TurnTaking:
         decisions: list[Decision] = []
         if self._state is State.HEARING and self._silent_for() >= limits.pause:
             self._state = State.PAUSING
+            self._patience = None
             decisions.append(Paused(self._speech_end))
-        if self._state is State.PAUSING and self._silent_for() >= limits.end:
+        if self._state is State.PAUSING and self._silent_for() >= (self._patience or limits.end):
             decisions.append(self._end())
         if self._state is State.LISTENING and self._idle_since is not None and limits.idle is not None:
             since = max(self._idle_since, self._run_start)

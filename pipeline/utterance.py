@@ -9,6 +9,8 @@ from pipeline.encoders.encoder import EncoderStream, Heard
 from pipeline.workers import Urgency, Workers
 from tts.synthesizer import Pcm
 
+_HOP_SAMPLES = INPUT_RATE // 4
+
 
 class Utterance:
     """Audio goes in at once; a task of its own carries it to the encoder stream, in order, on a worker thread."""
@@ -20,6 +22,13 @@ class Utterance:
         self._waiting: list[Pcm] = []
         self._feeding = asyncio.Lock()
         self._samples = 0
+        self._news = 0
+        self._told = ""
+
+    @property
+    def has_news(self) -> bool:
+        """Whether enough came in since the encoder last heard to make listening worth while."""
+        return self._news >= _HOP_SAMPLES and not self._feeding.locked()
 
     @property
     def seconds(self) -> float:
@@ -29,11 +38,22 @@ class Utterance:
     def add(self, pcm: Pcm) -> None:
         self._waiting.append(pcm)
         self._samples += len(pcm)
+        self._news += len(pcm)
 
-    async def listen(self) -> Heard | None:
-        """Let the encoder hear what has come in since; None if that is being done already."""
-        if self._feeding.locked():
-            return None
+    def newly_committed(self, heard: Heard) -> str:
+        """Words for the caption that are certain and have not been told yet."""
+        committed = heard.committed.lstrip()
+        if not committed.startswith(self._told):
+            return ""
+        news, self._told = committed[len(self._told) :], committed
+        return news
+
+    def rest_of(self, final: str) -> str:
+        """What of the final words has not been told yet; nothing if they came out differently after all."""
+        return final[len(self._told) :] if final.startswith(self._told) else ""
+
+    async def listen(self) -> Heard:
+        """Let the encoder hear what has come in since."""
         async with self._feeding:
             pcm = self._take()
             return await self._workers.run(Urgency.LISTEN, lambda: self._stream.push(pcm))
@@ -51,5 +71,5 @@ class Utterance:
             return await self._workers.run(Urgency.TAIL, tail)
 
     def _take(self) -> Pcm:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._news = self._waiting, [], 0
         return np.concatenate(waiting) if waiting else silence(0)

@@ -1,19 +1,16 @@
 """The command `antiphon`. What a command does is imported when it runs, so that `--help` comes at once."""
 
-import asyncio
 import logging
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
-from rich.text import Text
 
-from pipeline.errors import PlainError
 from realtime.commands_bench import bench_app
 from realtime.commands_models import models_app
+from realtime.console import run
 from realtime.doctor import doctor
 from realtime.settings import load_settings
 
@@ -55,7 +52,7 @@ def serve(
         )
         await serve(load_settings(config, {"server": flags}))
 
-    _run(work)
+    run(work)
 
 
 @app.command()
@@ -73,7 +70,7 @@ def ask(
 
         await ask(load_settings(config), question, out, url, as_json)
 
-    _run(work)
+    run(work)
 
 
 @app.command()
@@ -85,23 +82,9 @@ def talk(url: Url = None, config: Config = None) -> None:
 
         await talk(load_settings(config), url)
 
-    _run(work)
+    run(work)
 
 
 def main() -> None:
     app()
 
-
-def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a command; what a person can mend is said in plain words, with exit code 1."""
-    try:
-        asyncio.run(work())
-    except* PlainError as errors:
-        Console(stderr=True).print(Text(f"✗ {_first(errors)}", "red"), soft_wrap=True)
-        raise typer.Exit(1) from None
-    except* KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _first(errors: BaseException) -> BaseException:
-    return _first(errors.exceptions[0]) if isinstance(errors, BaseExceptionGroup) else errors

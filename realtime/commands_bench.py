@@ -1,6 +1,5 @@
 """antiphon bench: the programs of bench/ on the command line."""
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from realtime.console import run
 from realtime.settings import load_settings
 
 bench_app = typer.Typer(help="Measure: latency.", no_args_is_help=True)
@@ -44,7 +44,7 @@ def latency(
         key = settings.server.api_key.get_secret_value()
         with err.status("loading …") as status:
 
-            async def run(address: str) -> Report:
+            async def measured(address: str) -> Report:
                 return await measure(
                     address,
                     key,
@@ -56,12 +56,12 @@ def latency(
                 )
 
             if url is not None:
-                report = await run(url)
+                report = await measured(url)
             else:
                 async with loaded(settings) as engine, running(engine, settings) as here:
-                    report = await run(here)
+                    report = await measured(here)
         Console().print(report.as_table())
         if out is not None:
             out.write_text(json.dumps(report.as_data(), indent=1, ensure_ascii=False), encoding="utf-8")
 
-    asyncio.run(work())
+    run(work)

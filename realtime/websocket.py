@@ -11,7 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipeline.commands import Audio, Command, SessionSettings, Silence
-from pipeline.response import Outlet
+from pipeline.gate import Outlet
 from realtime.describe import Offer
 from realtime.idle import STEP_S, IdleClock
 from realtime.outbox import Outbox

@@ -41,6 +41,10 @@ class ScriptedDecoder:
         self.open_contexts = 0
         self.hold: asyncio.Event | None = None
         """While set and not fired, answers stop before their last token."""
+        self.end_of_turn: float | None = None
+        """What it says of every open turn."""
+        self.read: list[str] = []
+        """The words of the open turns that it was asked about."""
 
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "ScriptedContext":
         self.open_contexts += 1
@@ -72,6 +76,12 @@ class ScriptedContext:
 
     def rewind(self, mark: Mark) -> None:
         del self.units[mark.units :]
+
+    async def end_of_turn_probability(self) -> float | None:
+        last = self.units[-1]
+        assert isinstance(last, Text)
+        self._decoder.read.append(last.text)
+        return self._decoder.end_of_turn
 
     async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
         self._decoder.prompts.append(list(self.units))

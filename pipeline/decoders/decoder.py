@@ -133,6 +133,14 @@ class Context(Protocol):
         """Forget everything that was appended after `mark`."""
         ...
 
+    async def end_of_turn_probability(self) -> float | None:
+        """How likely it is that the person has nothing to add to the message that is open at the end of the context.
+
+        The words must stand there without a final mark: whether one would come next is the question. Reading the
+        context is part of the answer, so this prefills it as well. None: the backend can't tell. Raises `DecoderError`.
+        """
+        ...
+
     def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
         """Write the assistant's next message. What is written is not appended: the caller appends what was heard.
 

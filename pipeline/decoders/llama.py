@@ -7,6 +7,7 @@ Source: https://github.com/ggml-org/llama.cpp/tree/master/tools/server
 
 import asyncio
 import json
+import math
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -31,6 +32,9 @@ from pipeline.decoders.decoder import (
     Written,
 )
 from pipeline.decoders.slots import Slots
+
+_CANDIDATES = 40
+"""Likeliest next tokens that are asked for; what is not among them hardly weighs."""
 
 _SKELETON_CACHE = 512
 """Pieces of text whose tokens are remembered: template parts and the messages of the conversations that are open."""
@@ -149,6 +153,25 @@ class LlamaContext:
     def rewind(self, mark: Mark) -> None:
         del self._units[mark.units :]
 
+    async def end_of_turn_probability(self) -> float:
+        prompt, closing = await self._open_prompt()
+        body = {
+            "id_slot": 0,
+            "prompt": prompt,
+            "cache_prompt": True,
+            "n_predict": 1,
+            "n_probs": _CANDIDATES,
+            "temperature": 0,
+        }
+        async with self._slots.lend(self) as body["id_slot"]:
+            answer = await self._llama.call("POST", "/completion", body)
+        (next_token,) = answer["completion_probabilities"]
+        return sum(
+            math.exp(candidate["logprob"])
+            for candidate in next_token["top_logprobs"]
+            if candidate["id"] == closing or _closes_a_sentence(candidate["token"])
+        )
+
     async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
         forced = self._forced_tools(tool_choice)
         prompt = await self._prompt()
@@ -199,7 +222,18 @@ class LlamaContext:
         return self._tools if choice == "required" else ()
 
     async def _prompt(self) -> list[int]:
-        """The prompt's tokens, through the model's own chat template.
+        """The tokens of everything up to the assistant's first word."""
+        tokens, rest = await self._render()
+        return tokens + await self._llama.tokenize(rest, control=True)
+
+    async def _open_prompt(self) -> tuple[list[int], int | None]:
+        """The tokens up to the last word of the last message, and the token that would close it."""
+        tokens, rest = await self._render()
+        closing = await self._llama.tokenize(rest, control=True)
+        return tokens, next(iter(closing), None)
+
+    async def _render(self) -> tuple[list[int], str]:
+        """The tokens up to the last word of the last message, through the model's own chat template, and what follows.
 
         The template is given stand-ins for what was said, and the tokens of the real words are put in their places, so
         that nothing a person says can be read as a control token.
@@ -217,30 +251,40 @@ class LlamaContext:
                 raise DecoderError("the model's chat template drops messages; choose a model with another template")
             tokens += await self._llama.tokenize(before, control=True)
             tokens += await self._llama.tokenize(text, control=False)
-        return tokens + await self._llama.tokenize(rendered, control=True)
+        return tokens, rendered
 
 
 def _messages(units: Sequence[Unit]) -> list[tuple[str, str]]:
-    """Whole messages as (role, text), neighbours of one role joined, as many templates demand."""
+    """Messages as (role, text), neighbours of one role joined, as many templates demand; the last one may be open."""
     messages: list[tuple[str, str]] = []
-    role = ""
     for unit in units:
         match unit:
             case Open():
                 # A function's answer goes in as the user's words: not every template knows the role "tool".
                 role = "user" if unit.role == "tool" else unit.role
-                text = ""
-            case Text():
-                text += unit.text
-            case Called():
-                text += hermes.call_text(unit.name, unit.arguments)
-            case Returned():
-                text += hermes.result_text(unit.output)
+                before = f"{messages.pop()[1]}\n" if messages and messages[-1][0] == role else ""
+                messages.append((role, before))
             case Close():
-                if messages and messages[-1][0] == role:
-                    text = f"{messages.pop()[1]}\n{text}"
-                messages.append((role, text))
+                pass
+            case _:
+                speaker, text = messages.pop()
+                messages.append((speaker, text + _words(unit)))
     return messages
+
+
+def _words(unit: Text | Called | Returned) -> str:
+    match unit:
+        case Text():
+            return unit.text
+        case Called():
+            return hermes.call_text(unit.name, unit.arguments)
+        case Returned():
+            return hermes.result_text(unit.output)
+
+
+def _closes_a_sentence(token: str) -> bool:
+    """Not an ellipsis: that is how unfinished sentences are written."""
+    return token.strip(" \"'”’)") in (".", "?", "!") or token.startswith("\n")
 
 
 def _stand_in(number: int) -> str:

@@ -72,6 +72,9 @@ class OpenAiContext:
     def rewind(self, mark: Mark) -> None:
         del self._units[mark.units :]
 
+    async def end_of_turn_probability(self) -> None:
+        """Chat completions give no distribution for what a user would say next."""
+
     async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
         request: dict[str, Any] = {
             "model": self._model,

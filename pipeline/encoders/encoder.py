@@ -13,9 +13,10 @@ ENCODER_RATE = 16_000
 class Heard:
     """What one stream has understood so far.
 
-    `committed` never changes again within the stream, it only grows; `tentative` is the best guess for the rest and
-    may change with every push. Text encoders put words here, each with its leading space where it has one, so that
-    `committed + tentative` is the caption.
+    `committed` only grows from push to push and in the finish that follows; `tentative` is the best guess for the
+    rest and may change with every push. What only a finish committed is given up again if a push follows it: the
+    words that pushes committed stay, always. Text encoders put words here, each with its leading space where it
+    has one, so that `committed + tentative` is the caption.
     """
 
     committed: str = ""
@@ -34,7 +35,10 @@ class EncoderStream(Protocol):
         ...
 
     def finish(self) -> Heard:
-        """Say what was heard, all of it committed. Pushing more afterwards takes the utterance up again."""
+        """Say what was heard, all of it committed. Pushing more afterwards takes the utterance up again.
+
+        Finishing again with nothing pushed in between says the same, at no cost.
+        """
         ...
 
 

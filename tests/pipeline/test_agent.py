@@ -339,7 +339,7 @@ async def test_settings_change_between_turns() -> None:
         await conversation.be_silent(2)
         await conversation.do(Update(replace(SETTINGS, turn_detection=SemanticVad("low"), modality="text")))
         await conversation.speak(1)
-        await conversation.be_silent(1)
+        await conversation.be_silent(2)
         assert len(conversation.all(SpeechStopped)) == 1
         await conversation.be_silent(1)
         done = await answered(conversation)

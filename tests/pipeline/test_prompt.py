@@ -19,9 +19,9 @@ def texts(units: list[Unit]) -> list[str]:
 
 
 async def context_of(prompt: Prompt, groups: list[Group], reserve: int = 0) -> ScriptedContext:
-    context = await prompt.update("Be brief.", (), groups, reserve)
-    assert isinstance(context, ScriptedContext)
-    return context
+    async with prompt.read("Be brief.", (), groups, reserve) as context:
+        assert isinstance(context, ScriptedContext)
+        return context
 
 
 async def test_only_what_is_new_is_appended() -> None:

@@ -26,8 +26,8 @@ from pipeline.commands import (
     Silence,
     Update,
 )
+from pipeline.gate import Outlet
 from pipeline.items import Message
-from pipeline.response import Outlet
 from pipeline.timeline import Timeline
 from realtime.app import Server, create_app
 from realtime.auth import Guard

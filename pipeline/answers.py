@@ -1,0 +1,91 @@
+"""The answers of one conversation: one is made at a time, the last ones may still be heard."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+from pipeline.answer import Answer, Place
+from pipeline.commands import Cancel, Respond, SessionSettings
+from pipeline.events import Refused, StopReason
+from pipeline.items import Message
+from pipeline.timeline import Timeline
+from pipeline.turn import TurnTaking
+from tts.synthesizer import UnknownVoice
+
+
+class Answers:
+    """Tells turn taking who has the floor."""
+
+    def __init__(self, tasks: asyncio.TaskGroup, place: Place, turn: TurnTaking) -> None:
+        self._tasks = tasks
+        self._place = place
+        self._turn = turn
+        self._given: list[Answer] = []
+        """Those that are being made or heard; only the last one may still be made."""
+
+    @property
+    def active(self) -> Answer | None:
+        """The one that is being made."""
+        return self._given[-1] if self._given and self._given[-1].active else None
+
+    def respond(
+        self,
+        request: Respond,
+        settings: SessionSettings,
+        timeline: Timeline,
+        after: Collection[asyncio.Task[Any]] = (),
+    ) -> bool:
+        """Answer, as soon as the tasks of `after` have ended. False: the client was told why not."""
+        if (active := self.active) is not None:
+            message = f"the response {active.response_id} is still being made"
+            self._refuse("conversation_already_has_active_response", message, request.event_id)
+            return False
+        begins = self._given[-1].ends if self._given else 0
+        timeline.stamp("turn_decided")
+        try:
+            answer = Answer(request, settings, self._place, timeline, begins=begins)
+        except UnknownVoice as error:
+            self._refuse("invalid_value", str(error), request.event_id, "response.audio.output.voice")
+            return False
+        answer.begin(self._tasks, after)
+        self._give(answer)
+        return True
+
+    def prepare(self, message: Message, settings: SessionSettings, timeline: Timeline) -> Answer:
+        """Begin to answer `message` before it is certain that the turn is over; `give` lets it be heard."""
+        answer = Answer(Respond(), settings, self._place, timeline, pending=message)
+        answer.begin(self._tasks)
+        return answer
+
+    def give(self, prepared: Answer) -> None:
+        self._give(prepared)
+        prepared.release()
+
+    def stop(self, reason: StopReason) -> None:
+        """Fall silent."""
+        for answer in self._given:
+            answer.stop(reason)
+        self._given.clear()
+        self._turn.responded()
+
+    def settle(self) -> None:
+        """Give the floor back when everything has been heard."""
+        if self._given and all(answer.heard_out for answer in self._given):
+            self._given.clear()
+            self._turn.responded()
+
+    def cancel(self, command: Cancel) -> None:
+        """Stop the answer that is being made because the client wants it."""
+        active = self.active
+        if active is None or command.response_id not in (None, active.response_id):
+            which = "no response is" if command.response_id is None else f"the response {command.response_id} is not"
+            self._refuse("response_cancel_not_active", f"{which} being made", command.event_id)
+            return
+        self.stop("client_cancelled")
+
+    def _give(self, answer: Answer) -> None:
+        self._given.append(answer)
+        self._turn.responding()
+
+    def _refuse(self, code: str, message: str, event_id: str | None, param: str | None = None) -> None:
+        self._place.outlet.emit(Refused(code, message, param, event_id))

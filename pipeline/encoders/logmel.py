@@ -1,0 +1,126 @@
+"""Whisper's log-mel spectrogram, frame by frame as the samples arrive."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.encoders.encoder import ENCODER_RATE
+from tts.synthesizer import Pcm
+
+HOP = 160
+"""Samples from one frame to the next: 10 ms."""
+WINDOW = 400
+EDGE = WINDOW // 2
+DYNAMIC_RANGE = 8.0
+"""log10 units below the loudest bin at which Whisper cuts off: 80 dB."""
+
+LogMels = NDArray[np.float32]
+"""Shape (n_mels, frames)."""
+
+
+class LogMel:
+    """The log-mel of a growing utterance, equal to Whisper's own of the same samples.
+
+    Frame t is centred on sample 160 t, so the last two wait for samples to come: until then they are computed
+    anew at each reading, with silence behind them. All others are computed once.
+    """
+
+    def __init__(self, n_mels: int) -> None:
+        self._filters = mel_filters(n_mels)
+        self._closed: LogMels = np.empty((n_mels, 0), np.float32)
+        self._fresh: list[LogMels] = []
+        self._waiting: Pcm = np.empty(0, np.float32)
+        """Samples from the first one on that the next frame looks at."""
+        self._received = 0
+        self._dropped = 0
+
+    def __len__(self) -> int:
+        """Frames that have a sample at their centre."""
+        return -(-self._received // HOP) - self._dropped
+
+    def push(self, pcm: Pcm) -> None:
+        started = self._received > EDGE
+        self._waiting = np.concatenate((self._waiting, pcm))
+        self._received += len(pcm)
+        if self._received <= EDGE:
+            return
+        if not started:
+            self._waiting = mirrored(self._waiting)
+        count = max(0, (len(self._waiting) - WINDOW) // HOP + 1)
+        if count:
+            self._fresh.append(self._frames(self._waiting, count))
+            self._waiting = self._waiting[count * HOP :].copy()
+
+    def drop(self, frames: int) -> None:
+        """Forget the oldest `frames` of the finished ones."""
+        closed = self._collect()
+        frames = min(frames, closed.shape[1])
+        self._closed = closed[:, frames:].copy()
+        self._dropped += frames
+
+    def unscaled(self) -> LogMels:
+        """log10 of the mel energies of all frames, never below -10."""
+        closed = self._collect()
+        open_frames = len(self) - closed.shape[1]
+        if open_frames == 0:
+            return closed
+        samples = np.concatenate((self._waiting, np.zeros(2 * WINDOW, np.float32)))
+        if self._received <= EDGE:
+            samples = mirrored(samples)
+        return np.concatenate((closed, self._frames(samples, open_frames)), axis=1)
+
+    def _collect(self) -> LogMels:
+        if self._fresh:
+            self._closed = np.concatenate((self._closed, *self._fresh), axis=1)
+            self._fresh.clear()
+        return self._closed
+
+    def _frames(self, samples: Pcm, count: int) -> LogMels:
+        windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[: count * HOP : HOP]
+        power = np.abs(np.fft.rfft(windows * HANN, axis=1)) ** 2
+        energies: LogMels = np.maximum(self._filters @ power.T, 1e-10).astype(np.float32)
+        return np.log10(energies)
+
+
+def scaled(log_mels: LogMels, frames: int) -> LogMels:
+    """As Whisper wants it: cut off 80 dB below the loudest bin, shifted, and padded with silence up to `frames`.
+
+    The cut moves when something louder arrives, and every frame with it: only the unscaled ones can be kept.
+    """
+    floor = log_mels.max() - DYNAMIC_RANGE
+    padded = np.full((log_mels.shape[0], frames), floor, np.float32)
+    padded[:, : log_mels.shape[1]] = np.maximum(log_mels, floor)
+    return (padded + 4.0) / 4.0
+
+
+def mirrored(samples: Pcm) -> Pcm:
+    """Whisper's left edge: the frames around the first sample see the sound reflected."""
+    return np.concatenate((samples[EDGE:0:-1], samples))
+
+
+def mel_filters(n_mels: int) -> NDArray[np.float32]:
+    """Triangles on the Slaney scale, each of unit area: shape (n_mels, 201)."""
+    bins_hz = np.linspace(0, ENCODER_RATE / 2, WINDOW // 2 + 1)
+    edges_hz = slaney_hz(np.linspace(0, slaney_mel(ENCODER_RATE / 2), n_mels + 2))
+    low, middle, high = (edges_hz[i : n_mels + i, None] for i in range(3))
+    rising = (bins_hz - low) / (middle - low)
+    falling = (high - bins_hz) / (high - middle)
+    triangles: NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling)) * 2 / (high - low)
+    return triangles.astype(np.float32)
+
+
+# Slaney's scale is linear up to 1 kHz and logarithmic above: 27 steps for a factor of 6.4.
+MEL_PER_HZ = 3 / 200
+BEND_HZ = 1000.0
+BEND_MEL = BEND_HZ * MEL_PER_HZ
+LOG_STEP = np.log(6.4) / 27
+
+
+def slaney_mel(hz: float) -> float:
+    return float(hz * MEL_PER_HZ if hz < BEND_HZ else BEND_MEL + np.log(hz / BEND_HZ) / LOG_STEP)
+
+
+def slaney_hz(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(mel < BEND_MEL, mel / MEL_PER_HZ, BEND_HZ * np.exp(LOG_STEP * (mel - BEND_MEL)))
+
+
+HANN = np.hanning(WINDOW + 1)[:-1].astype(np.float32)

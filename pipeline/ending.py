@@ -1,0 +1,31 @@
+"""A pause that may be the end of a turn: what was said by then, and an answer to it, held back until it is decided."""
+
+from dataclasses import dataclass
+
+from pipeline.answer import Answer
+from pipeline.items import Message
+from pipeline.timeline import Timeline
+from pipeline.utterance import Utterance
+
+
+@dataclass(slots=True, eq=False)
+class Ending:
+    """Once it is both `considered` and `decided`, the turn is over and its answer may be heard."""
+
+    utterance: Utterance
+    message: Message
+    """What the turn becomes; without words until they are made out."""
+    timeline: Timeline
+    create_response: bool
+    considered: bool = False
+    """Whether the words are made out."""
+    decided: bool = False
+    """Whether the turn is over."""
+    error: str | None = None
+    """Why the words could not be made out."""
+    answer: Answer | None = None
+
+    def withdraw(self) -> None:
+        """The person went on."""
+        if self.answer is not None:
+            self.answer.withdraw()

@@ -1,0 +1,240 @@
+"""Whisper on real recordings, on noises that hold no words, and on talk that never seems to end."""
+
+import json
+import threading
+import wave
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jiwer
+import numpy as np
+import pytest
+
+from bench.wer import normalised
+from pipeline.encoders.encoder import ENCODER_RATE, EncoderStream, Heard
+from pipeline.encoders.guards import Hypothesis
+from pipeline.encoders.logmel import LogMels
+from pipeline.encoders.whisper import FULL_FRAMES, WINDOW_FRAMES, Encoding, Whisper
+from pipeline.models import ModelStore
+from tts.synthesizer import Pcm
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+ITEMS = {item["file"]: item for item in json.loads((RECORDINGS / "manifest.json").read_text())["items"]}
+NAMES = ("turn_02.wav", "turn_05.wav", "turn_07.wav", "pause_03.wav")
+BLOCK = ENCODER_RATE // 50
+
+
+@pytest.fixture(scope="module")
+def whisper() -> Whisper:
+    whisper = Whisper(ModelStore().resolve("whisper-tiny.en"), "int8", threads=1)
+    whisper.warm_up()
+    return whisper
+
+
+def recording(name: str) -> Pcm:
+    with wave.open(str(RECORDINGS / name)) as file:
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.int16).astype(np.float32)
+    return samples / np.float32(32768)
+
+
+def said(*names: str) -> str:
+    return " ".join(ITEMS[name]["text"] for name in names)
+
+
+def noise(seconds: float, db: float, seed: int = 0) -> Pcm:
+    samples = np.random.default_rng(seed).standard_normal(round(seconds * ENCODER_RATE), np.float32)
+    return samples * np.float32(10 ** (db / 20))
+
+
+def hum(seconds: float, hz: float) -> Pcm:
+    phase = 2 * np.pi * hz * np.arange(round(seconds * ENCODER_RATE)) / ENCODER_RATE
+    pcm = noise(seconds, -70)
+    for k in range(1, 6):
+        pcm += (0.1 * np.sin(k * phase) / k).astype(np.float32)
+    return pcm
+
+
+def cough() -> Pcm:
+    pcm = noise(2, -65)
+    for start, seconds in ((0.4, 0.25), (0.8, 0.2)):
+        burst = noise(seconds, -6, seed=1)
+        at = np.arange(len(burst)) / ENCODER_RATE
+        first = round(start * ENCODER_RATE)
+        pcm[first : first + len(burst)] += burst * (np.exp(-18 * at) * (1 - np.exp(-400 * at))).astype(np.float32)
+    return pcm
+
+
+def push_all(stream: EncoderStream, pcm: Pcm, block: int = BLOCK) -> Heard:
+    """Push `pcm` block by block; what is committed must only grow."""
+    heard = Heard()
+    for start in range(0, len(pcm), block):
+        before, heard = heard, stream.push(pcm[start : start + block])
+        assert heard.committed.startswith(before.committed)
+        assert heard.text == (heard.committed + heard.tentative).strip()
+    return heard
+
+
+def transcribe(whisper: Whisper, pcm: Pcm, block: int = BLOCK) -> str:
+    stream = whisper.open()
+    pushed = push_all(stream, pcm, block)
+    finished = stream.finish()
+    assert finished.committed.startswith(pushed.committed)
+    assert finished.tentative == ""
+    return finished.text
+
+
+def wer(reference: str, hypothesis: str) -> float:
+    return float(jiwer.wer(normalised(reference), normalised(hypothesis)))
+
+
+def test_what_was_said_is_heard(whisper: Whisper) -> None:
+    heard = " ".join(transcribe(whisper, recording(name)) for name in NAMES)
+    assert wer(said(*NAMES), heard) <= 0.06
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_hears_as_well_softly_and_in_noise(whisper: Whisper, name: str) -> None:
+    pcm = recording(name)
+    assert wer(said(name), transcribe(whisper, pcm * np.float32(0.1))) <= 0.2
+    assert wer(said(name), transcribe(whisper, pcm + noise(len(pcm) / ENCODER_RATE, -45))) <= 0.2
+
+
+def test_words_from_the_first_sample_on_are_heard(whisper: Whisper) -> None:
+    name = "turn_02.wav"
+    start = round(ITEMS[name]["speech_start_s"] * ENCODER_RATE)
+    assert wer(said(name), transcribe(whisper, recording(name)[start:])) == 0
+
+
+@pytest.mark.parametrize("block", [37, 160, 4999, 20_000, 10**6])
+def test_any_length_of_block_will_do(whisper: Whisper, block: int) -> None:
+    assert wer(said("turn_02.wav"), transcribe(whisper, recording("turn_02.wav"), block)) == 0
+
+
+def test_most_words_are_committed_while_the_person_speaks(whisper: Whisper) -> None:
+    name = "turn_07.wav"
+    pcm = recording(name)[: round(ITEMS[name]["speech_end_s"] * ENCODER_RATE)]
+    committed = push_all(whisper.open(), pcm).committed
+    assert len(committed.split()) >= len(said(name).split()) / 2
+    assert normalised(said(name)).startswith(normalised(committed))
+
+
+def test_a_push_between_looks_hears_nothing_new(whisper: Whisper) -> None:
+    stream = whisper.open()
+    pcm = recording("turn_02.wav")
+    heard = stream.push(pcm[:32_000])
+    assert heard.text
+    assert stream.push(pcm[32_000 : 32_000 + BLOCK]) == heard
+
+
+def test_an_utterance_is_taken_up_again_after_a_finish(whisper: Whisper) -> None:
+    name = "pause_03.wav"
+    pcm = recording(name)
+    resume = round((ITEMS[name]["pauses"][0]["start_s"] + 0.2) * ENCODER_RATE)
+    stream = whisper.open()
+    before = push_all(stream, pcm[:resume])
+    assert normalised(stream.finish().text) == "what is the square root of"
+    after = push_all(stream, pcm[resume:])
+    assert after.committed.startswith(before.committed)
+    finished = stream.finish()
+    assert finished.committed.startswith(after.committed)
+    assert wer(said(name), finished.text) <= 0.1
+    assert stream.finish() == finished
+
+
+def test_nothing_was_said_before_the_first_sample(whisper: Whisper) -> None:
+    stream = whisper.open()
+    assert stream.push(np.empty(0, np.float32)) == Heard()
+    assert stream.finish() == Heard()
+
+
+@pytest.mark.parametrize(
+    "pcm",
+    [
+        pytest.param(np.zeros(1, np.float32), id="one sample"),
+        pytest.param(np.zeros(2 * ENCODER_RATE, np.float32), id="digital silence"),
+        pytest.param(noise(0.6, -20), id="a short rush"),
+        pytest.param(noise(3, -20), id="a loud rush"),
+        pytest.param(noise(2, -55), id="a quiet room"),
+        pytest.param(hum(2, 50), id="mains hum"),
+        pytest.param(hum(1, 440), id="a beep"),
+        pytest.param(cough(), id="a cough"),
+    ],
+)
+def test_no_words_are_made_up(whisper: Whisper, pcm: Pcm) -> None:
+    assert transcribe(whisper, pcm) == ""
+
+
+def test_a_turn_of_more_than_half_a_minute_is_carried_over(whisper: Whisper) -> None:
+    names = NAMES * 3
+    pcm = np.concatenate([recording(name) for name in names])
+    assert len(pcm) > 45 * ENCODER_RATE
+    assert wer(said(*names), transcribe(whisper, pcm, block=4 * BLOCK)) <= 0.06
+    assert wer(said(*names), transcribe(whisper, pcm, block=len(pcm))) <= 0.06
+
+
+def test_words_before_and_after_a_long_silence_are_heard(whisper: Whisper) -> None:
+    pcm = np.concatenate([recording("turn_02.wav"), noise(25, -55), recording("turn_05.wav")])
+    heard = transcribe(whisper, pcm, block=4 * BLOCK)
+    assert wer(said("turn_02.wav", "turn_05.wav"), heard) <= 0.1
+
+
+def test_the_window_stays_bounded_whatever_comes(whisper: Whisper, monkeypatch: pytest.MonkeyPatch) -> None:
+    encode, frames = whisper.encode, []
+
+    def spy(log_mels: LogMels) -> Encoding:
+        frames.append(log_mels.shape[1])
+        return encode(log_mels)
+
+    monkeypatch.setattr(whisper, "encode", spy)
+    stream = whisper.open()
+    for pcm in (noise(22, -20), np.tile(recording("turn_07.wav"), 5), np.zeros(22 * ENCODER_RATE, np.float32)):
+        push_all(stream, pcm, block=ENCODER_RATE)
+    assert frames
+    assert max(frames) <= WINDOW_FRAMES
+
+
+LOOP = " who painted the Mona Lisa" * 10
+
+
+@pytest.mark.parametrize(
+    ("padded", "expected"),
+    [
+        pytest.param(None, "who painted the mona lisa", id="heard well when padded"),
+        pytest.param(LOOP, "", id="a loop when padded too"),
+    ],
+)
+def test_a_loop_is_heard_again_padded_to_thirty_seconds(
+    whisper: Whisper, monkeypatch: pytest.MonkeyPatch, padded: str | None, expected: str
+) -> None:
+    decode = whisper.decode
+
+    def looping(encoding: Encoding, language: str, limit: int, **rest: Any) -> Hypothesis:  # noqa: ANN401
+        hypothesis = decode(encoding, language, limit, **rest)
+        text = padded if encoding.shape[1] == FULL_FRAMES // 2 else LOOP
+        return hypothesis if text is None else replace(hypothesis, text=text)
+
+    monkeypatch.setattr(whisper, "decode", looping)
+    stream = whisper.open()
+    assert push_all(stream, recording("turn_05.wav")) == Heard()
+    assert normalised(stream.finish().text) == expected
+
+
+def test_what_both_ways_of_encoding_repeat_was_really_said(whisper: Whisper) -> None:
+    words = recording("turn_05.wav")
+    heard = transcribe(whisper, np.concatenate([words, words]))
+    assert wer(said("turn_05.wav", "turn_05.wav"), heard) <= 0.2
+
+
+def test_several_conversations_share_the_model(whisper: Whisper) -> None:
+    heard: dict[str, str] = {}
+
+    def listen(name: str) -> None:
+        heard[name] = transcribe(whisper, recording(name))
+
+    threads = [threading.Thread(target=listen, args=(name,)) for name in NAMES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == {name: transcribe(whisper, recording(name)) for name in NAMES}
