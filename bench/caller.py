@@ -31,6 +31,11 @@ class Spoken:
     pauses: tuple[tuple[float, float], ...]
     """Start and end of the silences in which the turn goes on, in seconds."""
 
+    @property
+    def last_words_s(self) -> float:
+        """When the last stretch of speech begins: what answers before that, answers too early."""
+        return self.pauses[-1][1] if self.pauses else 0.0
+
 
 @dataclass(slots=True)
 class Answered:
@@ -40,7 +45,7 @@ class Answered:
     first_audio_s: float | None = None
     """Arrival of the first audio of the answer to the whole turn; None: none came."""
     early: int = 0
-    """Answers whose audio arrived while the person was not finished."""
+    """Answers whose audio arrived in a pause, before the person went on."""
     gaps_s: list[float] = field(default_factory=list)
     """Silences inside the answer because its audio came too late to be played without one."""
     heard: str = ""
@@ -112,7 +117,7 @@ class _Call:
                 self._hear(event)
             case "conversation.item.input_audio_transcription.completed":
                 self.answered.heard = f"{self.answered.heard} {event['transcript'].strip()}".strip()
-            case "response.done" if self._first.get(event["response"]["id"], 0) > self._spoken.speech_end_s:
+            case "response.done" if self._first.get(event["response"]["id"], 0) > self._spoken.last_words_s:
                 response = event["response"]
                 self.answered.first_audio_s = self._first[response["id"]]
                 parts = [part for item in response["output"] for part in item.get("content", ())]
@@ -125,7 +130,7 @@ class _Call:
         now, response = self.now(), event["response_id"]
         if response not in self._first:
             self._first[response] = self._played_until = now
-            self.answered.early += now < self._spoken.speech_end_s
+            self.answered.early += now <= self._spoken.last_words_s
         elif now > self._played_until:
             self.answered.gaps_s.append(now - self._played_until)
             self._played_until = now

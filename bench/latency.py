@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Literal
 
 import numpy as np
@@ -44,7 +45,7 @@ class Report:
         return [turn.voice_to_voice_ms for turn in self.turns if turn.voice_to_voice_ms is not None]
 
     def as_data(self) -> dict[str, object]:
-        return {**asdict(self), "summary": self.summary()}
+        return {**asdict(self), "summary": self.summary(), "stages_ms": self.stages()}
 
     def summary(self) -> dict[str, float | int | None]:
         decided = [turn.decided_to_packet_ms for turn in self.turns if turn.decided_to_packet_ms is not None]
@@ -58,6 +59,11 @@ class Report:
             "pauses_answered_early": sum(min(turn.early, turn.pauses) for turn in self.turns),
             "underruns": sum(turn.longest_gap_ms > 0 for turn in self.turns),
         }
+
+    def stages(self) -> dict[str, float]:
+        """Median milliseconds from the end of speech, as the agent detected it, to each stage of a turn."""
+        names = dict.fromkeys(name for turn in self.turns for name in turn.timeline_ms)
+        return {name: median(t.timeline_ms[name] for t in self.turns if name in t.timeline_ms) for name in names}
 
     def as_table(self) -> RenderableType:
         table = Table("turn", "voice to voice", "decided → packet", "early", "heard", box=None, pad_edge=False)

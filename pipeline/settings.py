@@ -63,21 +63,23 @@ class VoiceSettings(Section):
 
 
 class TurnSettings(Section):
+    detection: Literal["semantic_vad", "server_vad"] = "semantic_vad"
+    """What a session begins with; its client may change it."""
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """Speech probability from which a frame counts as speech."""
-    hysteresis: float = Field(default=0.15, ge=0, lt=1)
+    hysteresis: float = Field(default=0.05, ge=0, lt=1)
     """How far below `threshold` the probability must fall to count as silence again."""
     min_speech_s: Seconds = 0.064
     """Speech shorter than this is a click or a breath."""
     prefix_padding_s: Seconds = 0.3
     """Audio kept from before the speech was noticed."""
-    pause_s: Seconds = 0.16
+    pause_s: Seconds = 0.064
     """Silence after which the tail is encoded and an answer begun, to be held."""
     silence_s: Seconds = 0.5
     """Silence that ends a turn."""
     speculate: bool = True
     """Whether an answer is begun at a pause, before it is certain that the turn is over."""
-    complete_s: Seconds = 0.3
+    complete_s: Seconds = 0.25
     """`semantic_vad`: silence that ends a turn whose words are complete."""
     incomplete_s: Seconds = 1.6
     """`semantic_vad`: silence that ends a turn whose words are not."""

@@ -87,4 +87,3 @@ def talk(url: Url = None, config: Config = None) -> None:
 
 def main() -> None:
     app()
-

@@ -37,6 +37,7 @@ def latency(
         from bench.caller import read_corpus
         from bench.latency import Report, measure
         from realtime.serve import loaded, running
+        from realtime.waterfall import waterfall
 
         err = Console(stderr=True)
         settings = load_settings(config)
@@ -61,6 +62,7 @@ def latency(
                 async with loaded(settings) as engine, running(engine, settings) as here:
                     report = await measured(here)
         Console().print(report.as_table())
+        Console().print(waterfall(report.stages()))
         if out is not None:
             out.write_text(json.dumps(report.as_data(), indent=1, ensure_ascii=False), encoding="utf-8")
 

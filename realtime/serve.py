@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from pipeline.agent import Agent
-from pipeline.commands import ServerVad, SessionSettings
+from pipeline.commands import SemanticVad, ServerVad, SessionSettings
 from pipeline.engine import Engine
 from pipeline.errors import PlainError
 from pipeline.models import ModelStore
@@ -82,6 +82,8 @@ def make_server(engine: Engine, settings: Settings) -> Server:
 
 
 def _offer(engine: Engine, settings: Settings) -> Offer:
+    turn = settings.turn
+    fixed = ServerVad(threshold=turn.threshold, prefix_padding_s=turn.prefix_padding_s, silence_s=turn.silence_s)
     first = SessionSettings(
         instructions=settings.agent.instructions,
         tools=(),
@@ -90,11 +92,7 @@ def _offer(engine: Engine, settings: Settings) -> Offer:
         voice=engine.voice,
         output_rate=WIRE_RATE,
         max_output_tokens=None,
-        turn_detection=ServerVad(
-            threshold=settings.turn.threshold,
-            prefix_padding_s=settings.turn.prefix_padding_s,
-            silence_s=settings.turn.silence_s,
-        ),
+        turn_detection=SemanticVad() if turn.detection == "semantic_vad" else fixed,
         transcribe=False,
     )
     voices = tuple(voice.name for voice in engine.synthesizer.voices)

@@ -41,19 +41,11 @@ def test_ask_prints_what_was_heard_and_answered(server: tuple[str, int], tmp_pat
     assert word_errors(question.text, reply["transcript"]) <= 0.25
     assert reply["answer"]
     assert read_wav(out, 24_000).size == pytest.approx(reply["audio_s"] * 24_000, abs=24)
-    stages = list(reply["timeline_ms"])
-    assert stages == [
-        "speech_ended",
-        "pause_seen",
-        "turn_decided",
-        "transcript_ready",
-        "first_token",
-        "first_clause",
-        "first_audio",
-        "first_packet",
-    ]
-    times = list(reply["timeline_ms"].values())
-    assert times == sorted(times)
+    times = reply["timeline_ms"]
+    assert times["speech_ended"] == 0
+    made = [times[stage] for stage in ("pause_seen", "transcript_ready", "first_token", "first_clause", "first_audio")]
+    assert made == sorted(made)
+    assert times["first_packet"] >= max(times["turn_decided"], times["first_audio"])
 
 
 async def test_ten_conversations_share_one_copy_of_each_model(server: tuple[str, int]) -> None:
