@@ -82,6 +82,7 @@ class _Listener:
         self._connection = connection
         self._tell = tell
         self._deadline = asyncio.timeout(None)
+        self._complete = asyncio.Event()
         self._ended = False
         self._speaking = False
         """Whether a turn of the person is open."""
@@ -93,15 +94,14 @@ class _Listener:
 
     def question_ended(self) -> None:
         self._ended = True
-        self._wait()
+        self._look()
 
     async def listen(self) -> Reply:
         try:
-            async with self._deadline:
-                self._wait()
-                while not (self._ended and self._answered and not self._speaking):
-                    self._take(await self._connection.receive())
-                    self._wait()
+            async with self._deadline, asyncio.TaskGroup() as tasks:
+                gathering = tasks.create_task(self._gather())
+                await self._complete.wait()
+                gathering.cancel()
         except TimeoutError:
             if not any(self._transcripts) and not self._speaking:
                 raise NotAnswered("no speech was heard in the question") from None
@@ -111,7 +111,15 @@ class _Listener:
             self._reply.audio = np.concatenate(self._audio)
         return self._reply
 
-    def _wait(self) -> None:
+    async def _gather(self) -> None:
+        while True:
+            self._look()
+            self._take(await self._connection.receive())
+
+    def _look(self) -> None:
+        """See whether that is all, or how long to wait for more."""
+        if self._ended and self._answered and not self._speaking:
+            self._complete.set()
         in_vain = self._ended and not self._speaking and not any(self._transcripts)
         patience_s = _NO_SPEECH_S if in_vain else _PATIENCE_S
         self._deadline.reschedule(asyncio.get_running_loop().time() + patience_s)
