@@ -19,6 +19,11 @@ from pipeline.workers import Urgency, Workers
 from tts.clauses import ClauseSplitter
 from tts.synthesizer import Clause, Pcm, Speech, Voice
 
+_AHEAD_S = 1.5
+"""Speech in hand that covers the writing of the rest of a sentence, also on a busy machine."""
+_LONGEST_WORDS = 24
+_SENTENCE_STOPS = (".", "?", "!")
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
@@ -52,6 +57,8 @@ class Response:
         self._resampler = Resampler(means.voice.sample_rate, means.output_rate) if means.voice else None
         self._synthesized = 0
         """Samples of the voice's own rate so far: where the next clause begins."""
+        self._made = 0
+        """Samples of the output rate so far, played, on their way, or held back."""
 
     @property
     def modality(self) -> Modality:
@@ -103,7 +110,9 @@ class Response:
                 self.timeline.stamp("first_token")
                 match part:
                     case Token() if self.modality == "text":
-                        self._say(part.text)
+                        # Blank space before a tool call is no message.
+                        if self.message is not None or part.text.strip():
+                            self._say(part.text)
                     case Token():
                         self._hand_over(splitter.push(part.text), clauses)
                     case ToolCall():
@@ -120,7 +129,7 @@ class Response:
 
     async def _speak(self, clauses: asyncio.Queue[Clause | None]) -> None:
         urgency = Urgency.FIRST_SPEECH
-        while (clause := await clauses.get()) is not None:
+        while (clause := await self._next(clauses)) is not None:
             assert self._means.voice is not None
             chunks = self._means.voice.speak(clause)
             start = self._synthesized
@@ -130,6 +139,29 @@ class Response:
                 urgency = Urgency.SPEECH
         if self._resampler is not None and self.message is not None:
             await self._send(self._resampler.push(silence(0), last=True))
+
+    async def _next(self, clauses: asyncio.Queue[Clause | None]) -> Clause | None:
+        """The next clause; the whole rest of its sentence where the listener has enough to hear until it is written.
+
+        Then the voice can phrase it as one.
+        """
+        clause = await clauses.get()
+        while (
+            clause is not None
+            and clause.stop not in _SENTENCE_STOPS
+            and len(clause.words) < _LONGEST_WORDS
+            and self._ahead_s() > _AHEAD_S
+        ):
+            following = await clauses.get()
+            if following is None:
+                clauses.put_nowait(None)
+                break
+            clause = clause.joined(following)
+        return clause
+
+    def _ahead_s(self) -> float:
+        """Seconds of speech that are made and not yet played."""
+        return (self._made - self.playout.played(self._means.clock())) / self._means.output_rate
 
     async def _play(self, clause: Clause, speech: Speech, start: int) -> None:
         """Send a chunk of `clause`, which began at the voice's sample `start`, with the words that begin in it."""
@@ -149,6 +181,7 @@ class Response:
             return
         await self._outlet.ready()
         message = self._open_message()
+        self._made += len(pcm)
         self._outlet.emit(OutputAudio(self.id, self.outputs.index(message), message.id, pcm, self.timeline))
 
     def _say(self, text: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
-from pipeline.encoders.encoder import ENCODER_RATE
+from pipeline.audio import INPUT_RATE, Resampler
 from tts.synthesizer import Pcm
 
 Encoding = Literal["audio/pcm", "audio/pcmu", "audio/pcma"]
@@ -55,32 +55,20 @@ class AudioFormat:
 
 
 class InputDecoder:
-    """One client's audio stream, from the wire's format to float32 at 16 kHz, without seams between appends.
-
-    soxr's variable-rate filter holds back a constant 10 ms at 24 kHz and 30 ms at 8 kHz; its fixed-rate
-    filters work in blocks and hold back up to 37 and 118 ms, which would come on top of every end of a turn.
-    """
+    """One client's audio stream, from the wire's format to float32 at 16 kHz, without seams between appends."""
 
     def __init__(self, wire: AudioFormat) -> None:
         self._format = wire
-        self._resampler = (
-            None
-            if wire.rate == ENCODER_RATE
-            else soxr.ResampleStream(wire.rate, ENCODER_RATE, 1, dtype="float32", vr=True)
-        )
+        self._resampler = Resampler(wire.rate, INPUT_RATE)
 
     def push(self, data: bytes) -> Pcm:
         """Raises `ValueError` where `data` ends within a sample."""
-        pcm = self._format.decode(data)
-        if self._resampler is None or not len(pcm):
-            return pcm
-        resampled: Pcm = self._resampler.resample_chunk(pcm)
-        return resampled
+        return self._resampler.push(self._format.decode(data))
 
 
 def decode_clip(wire: AudioFormat, data: bytes) -> Pcm:
     """A whole clip at 16 kHz. Raises `ValueError` where `data` ends within a sample."""
-    pcm: Pcm = soxr.resample(wire.decode(data), wire.rate, ENCODER_RATE)
+    pcm: Pcm = soxr.resample(wire.decode(data), wire.rate, INPUT_RATE)
     return pcm
 
 

@@ -1,13 +1,13 @@
 """How much silence a transport owes the agent while its client sends nothing."""
 
-from pipeline.encoders.encoder import ENCODER_RATE
+from pipeline.audio import INPUT_RATE
 
 PATIENCE_S = 0.3
 """Gaps up to this are the network's; the audio is still on its way."""
 STEP_S = 0.1
 """Silence is owed in whole steps."""
 
-_STEP = round(STEP_S * ENCODER_RATE)
+_STEP = round(STEP_S * INPUT_RATE)
 
 
 class IdleClock:
@@ -40,11 +40,11 @@ class IdleClock:
     def due(self, now: float) -> int:
         """Samples of silence to feed now; they count as fed."""
         elapsed = self._elapsed(now)
-        if elapsed < PATIENCE_S * ENCODER_RATE:
+        if elapsed < PATIENCE_S * INPUT_RATE:
             return 0
         owed = max(0, elapsed - self._ahead - self._fed) // _STEP * _STEP
         self._fed += owed
         return owed
 
     def _elapsed(self, now: float) -> int:
-        return round((now - self._last) * ENCODER_RATE)
+        return round((now - self._last) * INPUT_RATE)

@@ -23,7 +23,7 @@ from openai.types.realtime import (
 )
 from openai.types.realtime.realtime_server_event import ConversationItemRetrieved
 
-from pipeline.encoders.encoder import ENCODER_RATE
+from pipeline.audio import INPUT_RATE
 from pipeline.events import (
     Cleared,
     Committed,
@@ -154,4 +154,4 @@ def report_input(
 
 
 def _ms(samples: int) -> int:
-    return samples * 1000 // ENCODER_RATE
+    return samples * 1000 // INPUT_RATE

@@ -110,6 +110,8 @@ class ScriptedEncoder:
 
     def __init__(self, texts: Sequence[str | Exception]) -> None:
         self.texts = list(texts)
+        self.partial = ""
+        """What it makes of an utterance that goes on."""
         self.heard: list[Pcm] = []
         """The audio of each utterance."""
 
@@ -124,7 +126,7 @@ class ScriptedStream:
 
     def push(self, pcm: Pcm) -> Heard:
         self._audio.append(pcm)
-        return Heard()
+        return Heard(committed=self._encoder.partial)
 
     def finish(self) -> Heard:
         self._encoder.heard.append(np.concatenate(self._audio))

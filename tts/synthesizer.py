@@ -34,6 +34,14 @@ class Clause:
     words: tuple[Word, ...]
     stop: str = ""
 
+    def joined(self, following: "Clause") -> "Clause":
+        """Both as one: the mark between them becomes a pause inside."""
+        if not self.words:
+            return following
+        last = self.words[-1]
+        between = Word(last.written, last.spoken + self.stop)
+        return Clause((*self.words[:-1], between, *following.words), following.stop)
+
     @property
     def written(self) -> str:
         return " ".join(word.written for word in self.words)

@@ -85,7 +85,7 @@ class CallParser:
             self._text = after
             if self._in_call:
                 yield parse_call(before)
-            elif before.strip():
+            elif before:
                 yield Token(before)
             self._in_call = not self._in_call
         if not self._in_call:

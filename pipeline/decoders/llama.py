@@ -44,9 +44,11 @@ class Llama:
     """A connection to a llama.cpp server, shared by all conversations."""
 
     def __init__(self, url: str, api_key: str, *, slots: int, capacity: int, timeout_s: float) -> None:
+        self.url = url.rstrip("/")
+        self.api_key = api_key
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._http = httpx.AsyncClient(
-            base_url=url.rstrip("/"),
+            base_url=self.url,
             headers=headers,
             timeout=httpx.Timeout(timeout_s),
             limits=httpx.Limits(max_connections=None),

@@ -5,9 +5,6 @@ from typing import Protocol
 
 from tts.synthesizer import Pcm
 
-ENCODER_RATE = 16_000
-"""Hz of every sample that goes into an encoder."""
-
 
 @dataclass(frozen=True, slots=True)
 class Heard:

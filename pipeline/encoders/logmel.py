@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.encoders.encoder import ENCODER_RATE
+from pipeline.audio import INPUT_RATE
 from tts.synthesizer import Pcm
 
 HOP = 160
@@ -99,8 +99,8 @@ def mirrored(samples: Pcm) -> Pcm:
 
 def mel_filters(n_mels: int) -> NDArray[np.float32]:
     """Triangles on the Slaney scale, each of unit area: shape (n_mels, 201)."""
-    bins_hz = np.linspace(0, ENCODER_RATE / 2, WINDOW // 2 + 1)
-    edges_hz = slaney_hz(np.linspace(0, slaney_mel(ENCODER_RATE / 2), n_mels + 2))
+    bins_hz = np.linspace(0, INPUT_RATE / 2, WINDOW // 2 + 1)
+    edges_hz = slaney_hz(np.linspace(0, slaney_mel(INPUT_RATE / 2), n_mels + 2))
     low, middle, high = (edges_hz[i : n_mels + i, None] for i in range(3))
     rising = (bins_hz - low) / (middle - low)
     falling = (high - bins_hz) / (high - middle)

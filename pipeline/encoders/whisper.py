@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from pipeline.audio import INPUT_RATE
 from pipeline.encoders.agreement import Agreement, Unit
-from pipeline.encoders.encoder import ENCODER_RATE, Heard
+from pipeline.encoders.encoder import Heard
 from pipeline.encoders.guards import Hypothesis, doubtful, runaway, silent
 from pipeline.encoders.logmel import HOP, LogMel, LogMels, scaled
 from pipeline.encoders.windows import Cut, cut_anywhere, cut_at_sentence
@@ -68,7 +69,7 @@ class Whisper:
         )
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._end_of_text = self._id("<|endoftext|>")
-        self.hop_samples = round(hop_s * ENCODER_RATE)
+        self.hop_samples = round(hop_s * INPUT_RATE)
         self.n_mels: int = self._model.n_mels
         silence = np.full((self.n_mels, FULL_FRAMES), SILENCE, np.float32)
         self._silence = self._encode(silence)
@@ -79,7 +80,7 @@ class Whisper:
     def warm_up(self) -> None:
         """Run every path of the model once, so that the first who speaks does not wait for memory pages."""
         stream = self.open()
-        stream.push(np.zeros(ENCODER_RATE, np.float32))
+        stream.push(np.zeros(INPUT_RATE, np.float32))
         stream.finish()
 
     def encode(self, log_mels: LogMels) -> Encoding:

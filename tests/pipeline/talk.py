@@ -9,11 +9,12 @@ import numpy as np
 
 from pipeline.agent import Agent
 from pipeline.audio import INPUT_RATE
-from pipeline.commands import Audio, Command, ServerVad, SessionSettings
+from pipeline.commands import Audio, Command, RetrieveItem, ServerVad, SessionSettings
 from pipeline.decoders.decoder import Text, ToolCall
 from pipeline.engine import Engine
-from pipeline.events import Event
+from pipeline.events import Event, Refused
 from pipeline.settings import PipelineSettings
+from pipeline.workers import Urgency
 from tests import doubles
 
 T = TypeVar("T")
@@ -39,9 +40,9 @@ class Talk:
         assert isinstance(engine.encoder, doubles.ScriptedEncoder)
         self.decoder = engine.decoder
         self.encoder = engine.encoder
+        self._workers = engine.workers
         self.events: list[Event] = []
         self.agent = Agent(engine, settings, self)
-        self._told = asyncio.Condition()
         self._seen = 0
 
     def emit(self, event: Event) -> None:
@@ -74,6 +75,18 @@ class Talk:
                     self._seen += 1
                     if isinstance(event, kind) and found(event):
                         return event
+                await asyncio.sleep(0)
+
+    async def settled(self) -> None:
+        """Wait until the agent has nothing left to do with what was sent."""
+        mark = f"mark {len(self.events)}"
+        await self.do(RetrieveItem(mark, mark))
+        async with asyncio.timeout(5):
+            while not any(isinstance(event, Refused) and event.event_id == mark for event in self.events):
+                await asyncio.sleep(0)
+        for _ in range(5):
+            await self._workers.run(Urgency.LISTEN, lambda: None)
+            for _ in range(10):
                 await asyncio.sleep(0)
 
     def all(self, kind: type[T]) -> list[T]:

@@ -1,0 +1,135 @@
+"""Answers that are begun before the turn is decided: heard at once if it was the end, never heard of if it was not."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.commands import SemanticVad
+from pipeline.decoders.decoder import ToolCall
+from pipeline.events import (
+    OutputAdded,
+    OutputAudio,
+    ResponseDone,
+    ResponseStarted,
+    SpeechStopped,
+    Transcribed,
+)
+from pipeline.items import Message
+from pipeline.settings import PipelineSettings, TurnSettings
+from tests.pipeline.talk import SETTINGS, Talk, talk
+
+SEMANTIC = replace(SETTINGS, turn_detection=SemanticVad())
+PATIENT = PipelineSettings(turn=TurnSettings(complete_s=0.3, incomplete_s=1.6))
+
+
+async def considered(conversation: Talk, times: int) -> None:
+    """Wait until so many answers have been begun, told or not."""
+    async with asyncio.timeout(5):
+        while len(conversation.decoder.prompts) < times:
+            await asyncio.sleep(0)
+
+
+async def test_an_answer_is_begun_in_the_pause_and_heard_when_the_turn_is_decided() -> None:
+    async with talk(["Hello there."], ["Nice to meet you."]) as conversation:
+        await conversation.speak(1)
+        await conversation.be_silent(0.3)
+        await considered(conversation, 1)
+        assert not conversation.all(ResponseStarted), "nobody may hear of it yet"
+        assert conversation.prompt(0) == ["Hello there."]
+        await conversation.be_silent(0.3)
+        done = await conversation.until(ResponseDone)
+        assert done.status == "completed"
+        assert len(conversation.decoder.prompts) == 1, "the answer was not begun twice"
+
+
+async def test_a_withdrawn_answer_leaves_no_trace() -> None:
+    call = ToolCall("clock", "{}")
+    async with talk(["I would like", "I would like tea."], [call, "With milk?"]) as conversation:
+        await conversation.speak(1)
+        await conversation.be_silent(0.3)
+        await considered(conversation, 1)
+        assert conversation.kinds() == ["SpeechStarted"]
+        await conversation.speak(1)
+        await conversation.be_silent(0.7)
+        done = await conversation.until(ResponseDone)
+        assert conversation.prompt(1) == ["I would like tea."]
+        assert [item.id for item in done.outputs] == [event.item.id for event in conversation.all(OutputAdded)]
+        assert len(conversation.all(ResponseStarted)) == len(conversation.all(ResponseDone)) == 1
+        (heard,) = conversation.all(Transcribed)
+        assert heard.final == "I would like tea."
+        (message,) = done.outputs
+        assert isinstance(message, Message)
+        assert message.text == "With milk?"
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.floats(0.1, 0.45), max_size=5))
+def test_however_often_the_person_pauses_only_the_last_answer_is_heard(pauses_s: list[float]) -> None:
+    async def scene() -> None:
+        looks = len(pauses_s) + 1
+        heard = [f"Words {n}." for n in range(looks)]
+        answers = [f"Answer {n} of many." for n in range(looks)]
+        async with talk(heard, answers) as conversation:
+            for number, pause_s in enumerate(pauses_s):
+                await conversation.speak(0.5)
+                await conversation.be_silent(pause_s)
+                await considered(conversation, number + 1)
+            await conversation.ask()
+            await conversation.until(ResponseDone)
+            assert len(conversation.all(SpeechStopped)) == 1
+            (started,) = conversation.all(ResponseStarted)
+            assert {event.response_id for event in conversation.all(OutputAudio)} == {started.response_id}
+            assert conversation.prompt(looks - 1) == [f"Words {looks - 1}."]
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    ("probability", "words", "silence_s", "ends"),
+    [
+        (0.9, "What time is it?", 0.4, True),
+        (0.0, "What time is?", 1.5, False),
+        (0.0, "What time is?", 1.7, True),
+        (0.9, "What time is, um.", 1.5, False),
+        (0.02, "Perhaps.", 0.6, False),
+        (0.02, "Perhaps.", 1.3, True),
+        (None, "The decoder can't tell.", 1.5, False),
+    ],
+)
+async def test_the_wait_depends_on_the_words(
+    probability: float | None, words: str, silence_s: float, ends: bool
+) -> None:
+    async with talk([words], ["Noted."], session=SEMANTIC, settings=PATIENT) as conversation:
+        conversation.decoder.end_of_turn = probability
+        await conversation.speak(1)
+        await conversation.be_silent(0.1)
+        await considered(conversation, 1)
+        await conversation.be_silent(silence_s - 0.1)
+        assert conversation.decoder.read[-1] == words.rstrip(".?")
+        await conversation.settled()
+        assert bool(conversation.all(SpeechStopped)) is ends
+
+
+async def test_the_decoder_reads_along_while_the_person_speaks() -> None:
+    async with talk(["Whatever."], ["Fine."], session=SEMANTIC) as conversation:
+        conversation.encoder.partial = "A long story so far"
+        conversation.decoder.end_of_turn = 0.0
+        await conversation.speak(3)
+        await conversation.settled()
+        assert "A long story so far" in conversation.decoder.read
+        captions = [event.delta for event in conversation.all(Transcribed)]
+        assert "".join(captions) == "A long story so far"
+
+
+async def test_without_speculation_the_answer_begins_when_the_turn_is_decided() -> None:
+    careful = PipelineSettings(turn=TurnSettings(speculate=False))
+    async with talk(["Hello."], ["Hi."], settings=careful) as conversation:
+        await conversation.speak(1)
+        await conversation.be_silent(0.3)
+        await conversation.settled()
+        assert not conversation.decoder.prompts
+        await conversation.be_silent(0.3)
+        assert (await conversation.until(ResponseDone)).status == "completed"
