@@ -9,7 +9,8 @@ import asyncio
 import json
 import math
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +89,19 @@ class Llama:
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request and its JSON answer. Raises `DecoderError`."""
         try:
-            response = await self._http.request(method, path, json=body)
+            async with self._request(method, path, body) as response:
+                text = (await response.aread()).decode()
         except httpx.HTTPError as error:
             raise _unreachable(self._http, error) from error
         if response.is_error:
-            raise _refused(response.text)
-        answer: dict[str, Any] = response.json()
+            raise _refused(text)
+        answer: dict[str, Any] = json.loads(text)
         return answer
 
     async def stream(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """The events of /completion. Closing the iterator closes the connection, which stops the server's work."""
         try:
-            async with self._http.stream("POST", "/completion", json=body) as response:
+            async with self._request("POST", "/completion", body) as response:
                 if response.is_error:
                     raise _refused((await response.aread()).decode())
                 async for line in response.aiter_lines():
@@ -112,6 +114,19 @@ class Llama:
                         yield event
         except httpx.HTTPError as error:
             raise _unreachable(self._http, error) from error
+
+    @asynccontextmanager
+    async def _request(self, method: str, path: str, body: dict[str, Any] | None) -> AsyncIterator[httpx.Response]:
+        def ask() -> Awaitable[httpx.Response]:
+            return self._http.send(self._http.build_request(method, path, json=body), stream=True)
+
+        try:
+            response = await ask()
+        except httpx.RemoteProtocolError:
+            # The server closes a connection after some hundred requests, perhaps just when the next is on its way.
+            response = await ask()
+        async with aclosing(response):
+            yield response
 
     async def tokenize(self, text: str, control: bool) -> list[int]:
         """Tokens of `text`; control tokens spelled out in it are read as such only if `control`."""

@@ -77,6 +77,14 @@ async def test_an_evicted_context_is_rebuilt() -> None:
         assert all(text for text, _ in together)
 
 
+async def test_hundreds_of_requests_in_a_row() -> None:
+    """More than the server answers on one connection before it closes it."""
+    async with llama() as decoder:
+        context = decoder.open("Be brief.")
+        await context.append(asked("Hello."))
+        assert len({await context.length() for _ in range(300)}) == 1
+
+
 async def test_closing_the_iterator_frees_the_slot() -> None:
     async with llama(slots=1) as decoder:
         first, second = decoder.open("Count."), decoder.open("Count.")
