@@ -32,12 +32,14 @@ def thresholds(settings: TurnSettings, detection: TurnDetection) -> Thresholds:
     )
 
 
-def patience(settings: TurnSettings, detection: SemanticVad, words: str, end_of_turn: float) -> int:
+def patience(settings: TurnSettings, detection: SemanticVad, words: str, end_of_turn: float | None) -> int:
     """Samples of silence that end a turn which says `words` so far and is over with that probability.
 
     Between the two probabilities the wait falls with the logarithm: what a language model holds for likely and
-    unlikely lies decades apart.
+    unlikely lies decades apart. None: the decoder can't tell, and the wait is that of a fixed silence.
     """
+    if end_of_turn is None:
+        return samples(settings.silence_s * _factor(settings, detection))
     if _FILLED_PAUSE.search(words):
         end_of_turn = 0.0
     low, high = math.log(settings.incomplete_probability), math.log(settings.complete_probability)

@@ -1,9 +1,9 @@
 """The agent's settings, their bounds and defaults. config.toml shows every one with its unit and reason."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -53,6 +53,12 @@ class DecoderSettings(Section):
     """Longest answer, unless the client asks for less."""
     timeout_s: float = Field(default=20, gt=0)
     """Longest wait for a server's next token."""
+
+    @model_validator(mode="after")
+    def _has_a_server(self) -> Self:
+        if self.backend != "llama" and not self.url.startswith(("http://", "https://")):
+            raise ValueError(f'the backend "{self.backend}" needs decoder.url, as in "http://127.0.0.1:8080/v1"')
+        return self
 
 
 class VoiceSettings(Section):

@@ -218,7 +218,7 @@ class Turns:
 
     async def _weigh(self, ending: Ending, words: str, detection: SemanticVad, settings: SessionSettings) -> None:
         probability = await self._end_of_turn(ending.message.id, words, settings)
-        if probability is not None and self._ending is ending:
+        if self._ending is ending:
             wait = patience(self._place.engine.settings.turn, detection, words, probability)
             self._hearing.turn.be_patient(wait)
 

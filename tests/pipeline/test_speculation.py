@@ -96,7 +96,8 @@ def test_however_often_the_person_pauses_only_the_last_answer_is_heard(pauses_s:
         (0.9, "What time is, um.", 1.5, False),
         (0.02, "Perhaps.", 0.6, False),
         (0.02, "Perhaps.", 1.3, True),
-        (None, "The decoder can't tell.", 1.5, False),
+        (None, "The decoder can't tell.", 0.4, False),
+        (None, "The decoder can't tell.", 0.6, True),
     ],
 )
 async def test_the_wait_depends_on_the_words(
