@@ -4,7 +4,7 @@ import asyncio
 
 from pipeline.answer import Place
 from pipeline.answers import Answers
-from pipeline.audio import silence
+from pipeline.audio import INPUT_RATE, silence
 from pipeline.commands import (
     AddItem,
     Audio,
@@ -24,7 +24,7 @@ from pipeline.conversation import Conversation
 from pipeline.edits import Edit, edit
 from pipeline.endpointing import thresholds
 from pipeline.engine import Engine
-from pipeline.events import Cleared, ItemAdded, Updated
+from pipeline.events import Cleared, ItemAdded, Refused, Updated
 from pipeline.gate import Outlet
 from pipeline.hearing import Hearing, blocks
 from pipeline.inbox import Inbox
@@ -46,7 +46,9 @@ class Agent:
         limits = thresholds(engine.settings.turn, settings.turn_detection)
         self._hearing = Hearing(engine.vad, engine.encoder, engine.workers, limits)
         self._tasks = asyncio.TaskGroup()
-        place = Place(engine, self._conversation, self._prompt, outlet, clock=lambda: self._hearing.clock)
+        place = Place(
+            engine, self._conversation, self._prompt, outlet, lambda: self._hearing.clock, lambda: self._settings
+        )
         self._answers = Answers(self._tasks, place, self._hearing.turn)
         self._turns = Turns(self._tasks, place, self._hearing, self._answers)
 
@@ -66,19 +68,19 @@ class Agent:
         match command:
             case Audio():
                 for block in blocks(command.pcm):
-                    await self._turns.hear(block, self._settings, filler=False)
+                    await self._turns.hear(block, filler=False)
             case Silence():
                 for block in blocks(silence(command.samples)):
-                    await self._turns.hear(block, self._settings, filler=True)
+                    await self._turns.hear(block, filler=True)
             case Update():
                 self._update(command.settings)
             case Commit():
-                self._turns.commit(command.event_id, self._settings)
+                self._turns.commit(command.event_id)
             case Clear():
                 self._turns.drop()
                 self._outlet.emit(Cleared())
             case Respond():
-                self._turns.respond(command, self._settings)
+                self._turns.respond(command)
             case Cancel():
                 self._answers.cancel(command)
             case AddItem() | RetrieveItem() | DeleteItem() | TruncateItem():
@@ -88,13 +90,22 @@ class Agent:
         if (settings.turn_detection is None) != (self._settings.turn_detection is None):
             self._turns.drop()
         self._settings = settings
+        self._turns.outdate()
         self._hearing.turn.thresholds = thresholds(self._engine.settings.turn, settings.turn_detection)
         self._outlet.emit(Updated(settings))
 
     def _edit(self, command: Edit) -> None:
+        limit_s = self._engine.settings.turn.max_turn_s
+        if isinstance(command, AddItem) and command.audio is not None and len(command.audio) > limit_s * INPUT_RATE:
+            message = f"a message holds at most {limit_s:g} s of audio"
+            self._outlet.emit(Refused("audio_too_long", message, "item.content", command.event_id))
+            return
+        if isinstance(command, TruncateItem):
+            self._answers.hush(command.item_id)
         events = edit(self._conversation, command)
         for event in events:
             self._outlet.emit(event)
+        self._turns.outdate()
         is_in = isinstance(events[0], ItemAdded)
         if is_in and isinstance(command, AddItem) and command.audio is not None and isinstance(command.item, Message):
-            self._turns.transcribe(command.item, command.audio, self._settings)
+            self._turns.transcribe(command.item, command.audio)

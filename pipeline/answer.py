@@ -44,6 +44,8 @@ class Place:
     outlet: Outlet
     clock: Callable[[], int]
     """The conversation's time, in input samples."""
+    settings: Callable[[], SessionSettings]
+    """Those that are in force."""
 
 
 class Answer:
@@ -57,22 +59,20 @@ class Answer:
     def __init__(
         self,
         request: Respond,
-        settings: SessionSettings,
         place: Place,
         timeline: Timeline,
         *,
-        begins: int = 0,
         pending: Message | None = None,
     ) -> None:
         self._request = request
-        self._settings = _for_this(settings, request)
+        self._settings = _for_this(place.settings(), request)
         self._place = place
         self._pending = pending
         self._before: dict[str, str | None] = {}
         """The item that stands before each item of the answer."""
         speaking = self._settings.modality == "audio"
         voice = place.engine.synthesizer.open(self._settings.voice) if speaking else None
-        means = Means(place.engine.workers, voice, self._settings.output_rate, place.clock, begins)
+        means = Means(place.engine.workers, voice, self._settings.output_rate, place.clock)
         self._gate = Gate(self._pass_on, place.outlet, self._settings.output_rate)
         self._response = Response(new_id("resp"), means, self._gate, timeline)
         self._task: asyncio.Task[None] | None = None
@@ -99,8 +99,6 @@ class Answer:
     def begin(self, tasks: asyncio.TaskGroup, after: Collection[asyncio.Task[Any]] = ()) -> None:
         """Start; the conversation is read when all the tasks of `after` have ended, whichever way."""
         settings = self._settings
-        if self._pending is None:
-            self._gate.open()
         self._gate.emit(
             ResponseStarted(
                 self.response_id,
@@ -113,8 +111,9 @@ class Answer:
         )
         self._task = tasks.create_task(self._give(after), name=self.response_id)
 
-    def release(self) -> None:
-        """The turn is decided, and the message it replies to is in the conversation: let it be heard."""
+    def release(self, at: int) -> None:
+        """Let it be heard, from the time `at` on; what it replies to is in the conversation."""
+        self._response.playout.begin(at)
         self._gate.open()
 
     def withdraw(self) -> None:
@@ -127,6 +126,15 @@ class Answer:
         """Wait until it is made, whichever way that ends."""
         if self._task is not None:
             await asyncio.wait([self._task])
+
+    @property
+    def unheard(self) -> bool:
+        """Whether nothing of it has reached anybody yet."""
+        return self.active and self._response.heard_s() == 0 and self._response.modality == "audio"
+
+    def says(self, item_id: str) -> bool:
+        """Whether it is this item that it speaks."""
+        return self._response.message is not None and self._response.message.id == item_id
 
     def stop(self, reason: StopReason) -> None:
         """Fall silent now. Of what was said, the conversation keeps the words that were played."""

@@ -1,16 +1,19 @@
 """The answers of one conversation: one is made at a time, the last ones may still be heard."""
 
 import asyncio
+import logging
 from collections.abc import Collection
 from typing import Any
 
 from pipeline.answer import Answer, Place
-from pipeline.commands import Cancel, Respond, SessionSettings
+from pipeline.commands import Cancel, Respond
 from pipeline.events import Refused, StopReason
 from pipeline.items import Message
 from pipeline.timeline import Timeline
 from pipeline.turn import TurnTaking
 from tts.synthesizer import UnknownVoice
+
+log = logging.getLogger(__name__)
 
 
 class Answers:
@@ -28,45 +31,50 @@ class Answers:
         """The one that is being made."""
         return self._given[-1] if self._given and self._given[-1].active else None
 
-    def respond(
-        self,
-        request: Respond,
-        settings: SessionSettings,
-        timeline: Timeline,
-        after: Collection[asyncio.Task[Any]] = (),
-    ) -> bool:
+    def respond(self, request: Respond, timeline: Timeline, after: Collection[asyncio.Task[Any]]) -> bool:
         """Answer, as soon as the tasks of `after` have ended. False: the client was told why not."""
         if (active := self.active) is not None:
             message = f"the response {active.response_id} is still being made"
             self._refuse("conversation_already_has_active_response", message, request.event_id)
             return False
-        begins = self._given[-1].ends if self._given else 0
         timeline.stamp("turn_decided")
         try:
-            answer = Answer(request, settings, self._place, timeline, begins=begins)
+            answer = Answer(request, self._place, timeline)
         except UnknownVoice as error:
             self._refuse("invalid_value", str(error), request.event_id, "response.audio.output.voice")
             return False
         answer.begin(self._tasks, after)
-        self._give(answer)
+        self.give(answer)
         return True
 
-    def prepare(self, message: Message, settings: SessionSettings, timeline: Timeline) -> Answer:
-        """Begin to answer `message` before it is certain that the turn is over; `give` lets it be heard."""
-        answer = Answer(Respond(), settings, self._place, timeline, pending=message)
+    def prepare(self, message: Message, timeline: Timeline) -> Answer | None:
+        """Begin to answer `message` before it is certain that the turn is over; `give` lets it be heard.
+
+        None if it can't be begun: whoever asks for it in earnest will be told why.
+        """
+        try:
+            answer = Answer(Respond(), self._place, timeline, pending=message)
+        except UnknownVoice:
+            log.warning("an answer could not be begun", exc_info=True)
+            return None
         answer.begin(self._tasks)
         return answer
 
-    def give(self, prepared: Answer) -> None:
-        self._give(prepared)
-        prepared.release()
+    def give(self, answer: Answer) -> None:
+        """Let an answer be heard, behind those that still are."""
+        self.settle()
+        answer.release(at=self._given[-1].ends if self._given else 0)
+        self._given.append(answer)
+        self._turn.responding()
 
-    def stop(self, reason: StopReason) -> None:
-        """Fall silent."""
+    def stop(self, reason: StopReason) -> bool:
+        """Fall silent. False: an answer was stopped of which nothing had been heard."""
+        was_heard = self.active is None or not self.active.unheard
         for answer in self._given:
             answer.stop(reason)
         self._given.clear()
         self._turn.responded()
+        return was_heard
 
     def settle(self) -> None:
         """Give the floor back when everything has been heard."""
@@ -83,9 +91,16 @@ class Answers:
             return
         self.stop("client_cancelled")
 
-    def _give(self, answer: Answer) -> None:
-        self._given.append(answer)
-        self._turn.responding()
+    def hush(self, item_id: str) -> None:
+        """The client says how much of this item was heard: nobody listens to the rest, and nobody reckons any more."""
+        for answer in self._given:
+            if answer.says(item_id):
+                if answer.active:
+                    answer.stop("client_cancelled")
+                self._given.remove(answer)
+                break
+        if not self._given:
+            self._turn.responded()
 
     def _refuse(self, code: str, message: str, event_id: str | None, param: str | None = None) -> None:
         self._place.outlet.emit(Refused(code, message, param, event_id))

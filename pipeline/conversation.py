@@ -53,18 +53,17 @@ class Conversation:
         """
         if item.id in self._items:
             raise DuplicateItem(f"the conversation has an item {item.id!r} already")
+        if after not in (None, ROOT):
+            self[after]
+        while len(self._items) >= self._limit:
+            oldest = next(iter(self._items))
+            after = ROOT if after == oldest else after
+            del self._items[oldest]
         ids = list(self._items)
-        if after is None:
-            place = len(ids)
-        elif after == ROOT:
-            place = 0
-        else:
-            place = ids.index(self[after].id) + 1
+        place = len(ids) if after is None else 0 if after == ROOT else ids.index(after) + 1
         items = list(self._items.values())
         items.insert(place, item)
         self._items = {item.id: item for item in items}
-        while len(self._items) > self._limit:
-            del self._items[next(iter(self._items))]
         return ids[place - 1] if place else None
 
     def delete(self, item_id: str) -> None:
@@ -74,11 +73,11 @@ class Conversation:
         """Keep of a spoken answer only the words that were played in its first `heard_s` seconds.
 
         May be called again with another time, a longer one too: the words are kept, the text is what was heard.
-        Raises `UnknownItem`, and `ValueError` for an item that is no spoken answer.
+        Raises `UnknownItem`, and `ValueError` for an item that is no answer spoken here.
         """
         item = self[item_id]
-        if not isinstance(item, Message) or item.role != "assistant" or not item.spoken:
-            raise ValueError(f"the item {item_id!r} is no spoken answer: only those can be truncated")
+        if not isinstance(item, Message) or item.role != "assistant" or not item.rate:
+            raise ValueError(f"the item {item_id!r} is no answer that was spoken here: only those can be truncated")
         item.text = heard(item.words, round(heard_s * item.rate))
         return item
 

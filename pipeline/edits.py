@@ -3,8 +3,13 @@
 from pipeline.commands import AddItem, DeleteItem, RetrieveItem, TruncateItem
 from pipeline.conversation import Conversation
 from pipeline.events import Event, ItemAdded, ItemDeleted, ItemDone, ItemRetrieved, ItemTruncated, Refused
+from pipeline.items import FunctionCall, FunctionOutput, Item, Message
 
 Edit = AddItem | RetrieveItem | DeleteItem | TruncateItem
+
+
+_MOST_CHARACTERS = 100_000
+"""Of one item: far more than any context holds, and little enough for a conversation of many."""
 
 
 def edit(conversation: Conversation, command: Edit) -> list[Event]:
@@ -12,6 +17,8 @@ def edit(conversation: Conversation, command: Edit) -> list[Event]:
     try:
         match command:
             case AddItem():
+                if len(_text(command.item)) > _MOST_CHARACTERS:
+                    raise ValueError(f"an item holds at most {_MOST_CHARACTERS} characters")
                 after = conversation.insert(command.item, command.after)
                 return [ItemAdded(command.item, after), ItemDone(command.item, after)]
             case RetrieveItem():
@@ -26,3 +33,13 @@ def edit(conversation: Conversation, command: Edit) -> list[Event]:
         return [Refused("item_not_found", str(error), "item_id", command.event_id)]
     except ValueError as error:
         return [Refused("invalid_value", str(error), None, command.event_id)]
+
+
+def _text(item: Item) -> str:
+    match item:
+        case Message():
+            return item.text or ""
+        case FunctionCall():
+            return item.arguments
+        case FunctionOutput():
+            return item.output

@@ -57,9 +57,7 @@ class Engine:
 
     async def _warm_up(self) -> None:
         self.vad.open().push(silence(FRAME_SAMPLES))
-        utterance = self.encoder.open()
-        utterance.push(silence(FRAME_SAMPLES))
-        utterance.finish()
+        self.encoder.warm_up()
         for _ in self.synthesizer.open(self.voice).speak(Clause((Word("Hello", "hello"),), ".")):
             pass
         context = self.decoder.open("Say hello.")

@@ -15,8 +15,9 @@ from tts.synthesizer import Pcm
 _BLOCK_SAMPLES = INPUT_RATE // 2
 """The detector is asked once a block, so a long append does not keep a thread for long."""
 
-_KEPT_SAMPLES = 5 * INPUT_RATE
-"""The recent past, from which a turn takes the moment before its first word."""
+_KEPT_SAMPLES = 6 * INPUT_RATE
+"""The recent past, from which a turn takes the moment before its first word: 5 s, the most that a client may ask for,
+and the time until speech is certain."""
 
 
 class Hearing:
@@ -37,6 +38,8 @@ class Hearing:
         self._encoder = encoder
         self._workers = workers
         self._recent = Recent(_KEPT_SAMPLES)
+        self._taken = 0
+        """Input samples that belong to turns which are over: no later turn hears them again."""
 
     async def push(self, pcm: Pcm, in_turn: bool = True) -> Iterator[Decision]:
         """Take at most one block of audio; an open utterance hears it too if it is `in_turn`.
@@ -52,15 +55,20 @@ class Hearing:
         probabilities = await self._workers.run(Urgency.DETECT, lambda: self._vad.push(pcm))
         return self._decisions(probabilities)
 
-    def open_utterance(self, since: int) -> Utterance:
-        """Begin a turn with the audio from the sample `since` on, as far back as it is kept."""
+    def open_utterance(self, since: int) -> int:
+        """Begin a turn with the audio from the sample `since` on, or what is left of it; gives its first sample."""
+        since = max(since, self._taken, self.received - _KEPT_SAMPLES)
         self.utterance = Utterance(new_id("item"), self._encoder.open(), self._workers)
         self.utterance.add(self._recent.last(self.received - since))
         self.timeline = Timeline()
-        return self.utterance
+        return since
 
     def close_utterance(self) -> Utterance | None:
         utterance, self.utterance = self.utterance, None
+        if utterance is not None:
+            # What came in with the block and lies behind the decision is the next turn's.
+            utterance.cut(self.received - self.clock)
+            self._taken = self.clock
         return utterance
 
     def _decisions(self, probabilities: list[float]) -> Iterator[Decision]:

@@ -6,7 +6,7 @@ from collections import deque
 import numpy as np
 
 from pipeline.audio import INPUT_RATE
-from pipeline.commands import Audio, Command
+from pipeline.commands import AddItem, Audio, Command
 
 _MAX_COMMANDS = 256
 _MAX_SAMPLES = 30 * INPUT_RATE
@@ -58,4 +58,10 @@ class Inbox:
 
 
 def _samples(command: Command) -> int:
-    return len(command.pcm) if isinstance(command, Audio) else 0
+    match command:
+        case Audio():
+            return len(command.pcm)
+        case AddItem(audio=clip) if clip is not None:
+            return len(clip)
+        case _:
+            return 0

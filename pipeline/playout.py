@@ -22,21 +22,24 @@ def heard(words: Iterable[SpokenWord], played: int) -> str:
 class Playout:
     """The listener's side of one answer, reckoned from what was sent and from the input samples that came in since.
 
-    The listener plays at the output rate from the first sample sent, but not before the time `begins`, when the answer
-    before it ends; when nothing is left to play, it waits. Times are input samples at 16 kHz and never run backwards;
-    audio is counted in samples of `rate`.
+    The listener plays at the output rate from the first sample sent; when nothing is left to play, it waits. Times are
+    input samples at 16 kHz and never run backwards; audio is counted in samples of `rate`.
     """
 
-    def __init__(self, rate: int, begins: int = 0) -> None:
+    def __init__(self, rate: int) -> None:
         self._rate = rate
         self._sent = 0
         self._played_ticks = 0
         """Samples played, times INPUT_RATE, so that no fraction is lost."""
-        self._at = begins
+        self._at = 0
 
     @property
     def sent(self) -> int:
         return self._sent
+
+    def begin(self, at: int) -> None:
+        """Nothing is played before the time `at`, when the answer before this one ends."""
+        self._at = max(self._at, at)
 
     def send(self, samples: int, at: int) -> None:
         """`samples` more have left for the listener at the time `at`."""

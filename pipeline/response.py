@@ -20,7 +20,7 @@ from tts.clauses import ClauseSplitter
 from tts.synthesizer import Clause, Pcm, Speech, Voice
 
 _AHEAD_S = 1.5
-"""Speech in hand that covers the writing of the rest of a sentence, also on a busy machine."""
+"""Speech in hand that covers the synthesis of a long clause, also on a busy machine."""
 _LONGEST_WORDS = 24
 _SENTENCE_STOPS = (".", "?", "!")
 
@@ -35,8 +35,6 @@ class Means:
     output_rate: int
     clock: Callable[[], int]
     """The conversation's time, in input samples."""
-    begins: int
-    """When the answer before this one has been played."""
 
 
 class Response:
@@ -45,7 +43,7 @@ class Response:
     def __init__(self, response_id: str, means: Means, outlet: Outlet, timeline: Timeline) -> None:
         self.id = response_id
         self.timeline = timeline
-        self.playout = Playout(means.output_rate, means.begins)
+        self.playout = Playout(means.output_rate)
         """Told by whoever lets the audio out."""
         self.message: Message | None = None
         """What is said, as far as it has come."""
@@ -59,6 +57,10 @@ class Response:
         """Samples of the voice's own rate so far: where the next clause begins."""
         self._made = 0
         """Samples of the output rate so far, played, on their way, or held back."""
+        self._parts: asyncio.Queue[Clause | ToolCall | None] = asyncio.Queue()
+        """What is written and not spoken yet, in order; None ends it. Bounded by the longest answer's tokens."""
+        self._put_back: ToolCall | None = None
+        self._stopped = False
 
     @property
     def modality(self) -> Modality:
@@ -90,74 +92,81 @@ class Response:
 
     async def run(self, written: AsyncGenerator[Written]) -> None:
         """Give the whole answer that the decoder writes. Raises what it or the voice raises, in an exception group."""
-        clauses: asyncio.Queue[Clause | None] = asyncio.Queue()  # bounded by the longest answer's tokens
         async with asyncio.TaskGroup() as stages:
-            stages.create_task(self._write(written, clauses))
-            stages.create_task(self._speak(clauses))
+            stages.create_task(self._write(written))
+            stages.create_task(self._speak())
         self._close_message("completed" if self.finished and self.finished.reason == "stop" else "incomplete")
 
     def stop(self) -> None:
-        """End what is said where it was played to: what was not played was not said."""
+        """End what is said where it was played to: what was not played was not said.
+
+        The stages live on until they are cancelled; from here on nothing that they do counts.
+        """
+        self._stopped = True
         if self.message is not None and self.modality == "audio":
             played = self.playout.played(self._means.clock())
             self.message.text = heard(self.message.words, played)
         self._close_message("incomplete")
 
-    async def _write(self, written: AsyncGenerator[Written], clauses: asyncio.Queue[Clause | None]) -> None:
+    async def _write(self, written: AsyncGenerator[Written]) -> None:
         splitter = ClauseSplitter()
         async with aclosing(written):
             async for part in written:
                 self.timeline.stamp("first_token")
+                if self._stopped:
+                    return
                 match part:
                     case Token() if self.modality == "text":
                         # Blank space before a tool call is no message.
                         if self.message is not None or part.text.strip():
                             self._say(part.text)
                     case Token():
-                        self._hand_over(splitter.push(part.text), clauses)
+                        self._hand_over(splitter.push(part.text))
                     case ToolCall():
-                        self._call(part)
+                        self._hand_over(splitter.flush())
+                        self._parts.put_nowait(part)
                     case Finished():
                         self.finished = part
-        self._hand_over(splitter.flush(), clauses)
-        clauses.put_nowait(None)
+        self._hand_over(splitter.flush())
+        self._parts.put_nowait(None)
 
-    def _hand_over(self, ready: list[Clause], clauses: asyncio.Queue[Clause | None]) -> None:
+    def _hand_over(self, ready: list[Clause]) -> None:
         for clause in ready:
             self.timeline.stamp("first_clause")
-            clauses.put_nowait(clause)
+            self._parts.put_nowait(clause)
 
-    async def _speak(self, clauses: asyncio.Queue[Clause | None]) -> None:
+    async def _speak(self) -> None:
         urgency = Urgency.FIRST_SPEECH
-        while (clause := await self._next(clauses)) is not None:
+        while (part := await self._next()) is not None:
+            if isinstance(part, ToolCall):
+                self._call(part)
+                continue
             assert self._means.voice is not None
-            chunks = self._means.voice.speak(clause)
+            chunks = self._means.voice.speak(part)
             start = self._synthesized
             while (speech := await self._means.workers.run(urgency, partial(next, chunks, None))) is not None:
                 self.timeline.stamp("first_audio")
-                await self._play(clause, speech, start)
+                await self._play(part, speech, start)
                 urgency = Urgency.SPEECH
         if self._resampler is not None and self.message is not None:
             await self._send(self._resampler.push(silence(0), last=True))
 
-    async def _next(self, clauses: asyncio.Queue[Clause | None]) -> Clause | None:
-        """The next clause; the whole rest of its sentence where the listener has enough to hear until it is written.
-
-        Then the voice can phrase it as one.
-        """
-        clause = await clauses.get()
-        while (
-            clause is not None
-            and clause.stop not in _SENTENCE_STOPS
-            and len(clause.words) < _LONGEST_WORDS
-            and self._ahead_s() > _AHEAD_S
-        ):
-            following = await clauses.get()
-            if following is None:
-                clauses.put_nowait(None)
+    async def _next(self) -> Clause | ToolCall | None:
+        """What comes next; a clause while playout is ahead with what is written of its sentence, phrased as one."""
+        part, self._put_back = self._put_back or await self._parts.get(), None
+        while isinstance(part, Clause) and self._may_grow(part) and not self._parts.empty():
+            following = self._parts.get_nowait()
+            if not isinstance(following, Clause):
+                self._put_back = following
+                if following is None:
+                    self._parts.put_nowait(None)
                 break
-            clause = clause.joined(following)
-        return clause
+            part = part.joined(following)
+        return part
+
+    def _may_grow(self, clause: Clause) -> bool:
+        in_sentence = clause.stop not in _SENTENCE_STOPS and len(clause.words) < _LONGEST_WORDS
+        return in_sentence and self._ahead_s() > _AHEAD_S
 
     def _ahead_s(self) -> float:
         """Seconds of speech that are made and not yet played."""
@@ -165,6 +174,8 @@ class Response:
 
     async def _play(self, clause: Clause, speech: Speech, start: int) -> None:
         """Send a chunk of `clause`, which began at the voice's sample `start`, with the words that begin in it."""
+        if self._stopped:
+            return
         assert self._means.voice is not None
         assert self._resampler is not None
         message = self._open_message()
@@ -198,7 +209,7 @@ class Response:
         if self.message is None:
             self.message = Message(new_id("item"), "assistant", "", spoken=self.modality == "audio")
             self.message.status = "in_progress"
-            self.message.rate = self._means.output_rate
+            self.message.rate = self._means.output_rate if self.modality == "audio" else 0
             self._add(self.message)
         return self.message
 

@@ -147,6 +147,7 @@ class TurnTaking:
             case State.HEARING:
                 self._speech_end = self._position
                 if self._position - self._began >= limits.max_turn:
+                    self._run_start = self._position  # what follows is the next turn's
                     return [Paused(self._position), self._end()]
         return []
 

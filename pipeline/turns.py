@@ -5,78 +5,68 @@ the end the answer begins already, held back: if the person goes on, it is withd
 """
 
 import asyncio
-import logging
+from collections.abc import Coroutine
+from typing import Any
 
 from pipeline.answer import Answer, Place
 from pipeline.answers import Answers
-from pipeline.commands import Respond, SemanticVad, ServerVad, SessionSettings
-from pipeline.conversation import as_units
-from pipeline.decoders.decoder import DecoderError, Open, Text
+from pipeline.commands import Respond, SemanticVad, ServerVad
 from pipeline.ending import Ending
-from pipeline.endpointing import open_words, patience, samples
-from pipeline.events import (
-    Committed,
-    IdleTimeout,
-    ItemAdded,
-    ItemDone,
-    Refused,
-    SpeechStarted,
-    SpeechStopped,
-    Transcribed,
-    TranscriptionFailed,
-)
+from pipeline.endpointing import patience, samples
+from pipeline.events import Committed, IdleTimeout, ItemAdded, ItemDone, Refused, SpeechStarted, SpeechStopped
 from pipeline.hearing import Hearing
 from pipeline.ids import new_id
 from pipeline.items import Message
 from pipeline.timeline import Timeline
 from pipeline.turn import Decision, Idle, Paused, Resumed, SpeechBegan, State, TurnEnded
+from pipeline.understanding import Understanding
 from pipeline.utterance import Utterance
 from tts.synthesizer import Pcm
 
-log = logging.getLogger(__name__)
-
 
 class Turns:
-    """One conversation's; every method is called with the settings that are in force."""
+    """Those of one conversation."""
 
     def __init__(self, tasks: asyncio.TaskGroup, place: Place, hearing: Hearing, answers: Answers) -> None:
         self._tasks = tasks
         self._place = place
         self._hearing = hearing
         self._answers = answers
-        self._ending: Ending | None = None
-        """The pause that is on."""
-        self._open_endings: set[asyncio.Task[None]] = set()
-        """Turns that are over, or may be, and whose words are being made out."""
-        self._listening: asyncio.Task[None] | None = None
-        self._newest: Timeline | None = None
-        """Of the newest turn, until an answer takes it up."""
-        self._unanswered = False
-        """Whether there are words that wait for an answer."""
+        self._understanding = Understanding(place)
+        self._pause: Ending | None = None
+        """The one that is on."""
+        self._unanswered: list[Ending] = []
+        """Turns that are over and wait for their words, or for an answer; the oldest first."""
+        self._taken_up: list[Ending] = []
+        """Those that the newest answer is for."""
+        self._looks: set[asyncio.Task[None]] = set()
+        """What an answer waits for: words that are being made out."""
+        self._following: asyncio.Task[None] | None = None
         self._overfull = False
         """Whether the client was told that the turn it commits by hand is too long."""
 
-    async def hear(self, pcm: Pcm, settings: SessionSettings, filler: bool) -> None:
+    async def hear(self, pcm: Pcm, filler: bool) -> None:
         """Take a block of audio; `filler` is silence that only stands for time that went by."""
-        detection = settings.turn_detection
+        detection = self._place.settings().turn_detection
         in_turn = True if detection is not None else not filler and self._has_room()
         if detection is None and in_turn and self._hearing.utterance is None:
             self._hearing.open_utterance(since=self._hearing.received)
         for decision in await self._hearing.push(pcm, in_turn):
             self._note(decision)
             if detection is not None:
-                self._decide(decision, detection, settings)
+                self._decide(decision, detection)
         self._answers.settle()
-        self._listen(settings)
+        self._follow()
 
-    def respond(self, request: Respond, settings: SessionSettings) -> None:
-        """Answer now; the words of all turns so far are waited for."""
-        timeline = self._newest or Timeline()
-        if self._answers.respond(request, settings, timeline, frozenset(self._open_endings)):
-            self._newest = None
-            self._unanswered = False
+    def respond(self, request: Respond) -> None:
+        """Answer now, all turns that are over; the words of the last ones are waited for."""
+        if self._pause is not None:
+            self._pause.withdraw_answer()
+        timeline = self._unanswered[-1].timeline if self._unanswered else Timeline()
+        if self._answers.respond(request, timeline, frozenset(self._looks)):
+            self._taken_up, self._unanswered = self._unanswered, []
 
-    def commit(self, event_id: str | None, settings: SessionSettings) -> None:
+    def commit(self, event_id: str | None) -> None:
         """End the turn here, because the client says so."""
         utterance, timeline = self._hearing.close_utterance(), self._hearing.timeline
         if utterance is None:
@@ -86,24 +76,34 @@ class Turns:
         if self._hearing.turn.state is State.HEARING or timeline.speech_ended is None:
             timeline.speech_ended = self._hearing.arrivals.at(self._hearing.received)
         self._reset()
-        detection = settings.turn_detection
-        answered = detection is not None and detection.create_response
-        self._end(self._ending or self._consider(utterance, None, settings, answered), settings)
+        detection = self._place.settings().turn_detection
+        self._end(self._pause or self._begin_look(utterance, detection, weigh=False))
 
     def drop(self) -> None:
-        """Forget the turn that is open."""
+        """Forget the turn that is open; those before it get their answer."""
         self._hearing.close_utterance()
-        if self._ending is not None:
-            self._ending.withdraw()
-            self._ending = None
+        if self._pause is not None:
+            self._pause.withdraw_answer()
+            self._pause = None
         self._reset()
+        self._answer_turns()
 
-    def transcribe(self, message: Message, pcm: Pcm, settings: SessionSettings) -> None:
+    def outdate(self) -> None:
+        """Settings or the conversation have changed: what was begun in advance answers something else."""
+        if self._pause is not None:
+            self._pause.withdraw_answer()
+
+    def transcribe(self, message: Message, pcm: Pcm) -> None:
         """Make out the words of a message that the client gave as audio."""
         utterance = Utterance(message.id, self._place.engine.encoder.open(), self._place.engine.workers)
-        utterance.add(pcm)
         ending = Ending(utterance, message, Timeline(), create_response=False, decided=True)
-        self._begin(ending, None, settings)
+
+        async def look() -> None:
+            await self._understanding.hear_clip(utterance, pcm)
+            await self._look(ending, None)
+
+        self._unanswered.append(ending)
+        self._begin(look())
 
     # Deciding
 
@@ -116,159 +116,136 @@ class Turns:
             case Resumed():
                 self._hearing.timeline = Timeline()
 
-    def _decide(self, decision: Decision, detection: ServerVad | SemanticVad, settings: SessionSettings) -> None:
+    def _decide(self, decision: Decision, detection: ServerVad | SemanticVad) -> None:
         match decision:
             case SpeechBegan():
                 self._speech_began(decision, detection)
             case Paused() if self._hearing.utterance is not None:
-                semantic = detection if isinstance(detection, SemanticVad) else None
-                self._ending = self._consider(self._hearing.utterance, semantic, settings, detection.create_response)
-            case Resumed() if self._ending is not None:
-                self._ending.withdraw()
-                self._ending = None
-            case TurnEnded() if self._ending is not None:
+                self._pause = self._begin_look(self._hearing.utterance, detection, weigh=True)
+            case Resumed() if self._pause is not None:
+                self._pause.withdraw_answer()
+                self._pause = None
+            case TurnEnded() if self._pause is not None:
                 self._hearing.close_utterance()
-                self._place.outlet.emit(SpeechStopped(self._ending.message.id, decision.at))
-                self._end(self._ending, settings)
+                self._place.outlet.emit(SpeechStopped(self._pause.message.id, decision.at))
+                self._end(self._pause)
             case Idle():
                 message = Message(new_id("item"), "user", "", spoken=True)
                 self._place.outlet.emit(IdleTimeout(message.id, decision.start, decision.end))
                 self._add(message)
-                self.respond(Respond(), settings)
+                self.respond(Respond())
 
     def _speech_began(self, speech: SpeechBegan, detection: ServerVad | SemanticVad) -> None:
-        if detection.interrupt_response:
-            self._answers.stop("turn_detected")
+        if detection.interrupt_response and not self._answers.stop("turn_detected"):
+            # Nothing of the answer was heard: if this is only a cough, it has to be given again.
+            self._unanswered, self._taken_up = self._taken_up + self._unanswered, []
         padding_s = self._place.engine.settings.turn.prefix_padding_s
         if isinstance(detection, ServerVad):
             padding_s = detection.prefix_padding_s
-        since = max(speech.at - samples(padding_s), 0)
-        utterance = self._hearing.open_utterance(since)
+        since = self._hearing.open_utterance(max(speech.at - samples(padding_s), 0))
+        utterance = self._hearing.utterance
+        assert utterance is not None
         self._place.outlet.emit(SpeechStarted(utterance.item_id, since))
 
-    def _end(self, ending: Ending, settings: SessionSettings) -> None:
+    def _end(self, ending: Ending) -> None:
         """The turn is over: it becomes a message of the conversation."""
-        self._ending = None
+        self._pause = None
         ending.decided = True
         ending.timeline.stamp("turn_decided")
-        self._newest = ending.timeline
         self._add(ending.message)
-        if ending.considered:
-            self._conclude(ending, settings)
+        # What nobody has asked an answer for, and nobody is going to, is not kept for ever.
+        self._unanswered = [turn for turn in self._unanswered if turn.create_response or not turn.understood]
+        self._unanswered.append(ending)
+        if ending.understood:
+            self._conclude(ending)
 
     def _add(self, message: Message) -> None:
+        if message.id in self._place.conversation:  # a client has taken the id for an item of its own
+            message.id = new_id("item")
         after = self._place.conversation.insert(message)
         for event in (Committed(message.id, after), ItemAdded(message, after), ItemDone(message, after)):
             self._place.outlet.emit(event)
 
     # Understanding
 
-    def _listen(self, settings: SessionSettings) -> None:
+    def _follow(self) -> None:
         """Let the open turn be heard as far as it has come, if that is not being done already."""
         utterance = self._hearing.utterance
-        busy = self._listening is not None and not self._listening.done()
-        if utterance is not None and self._ending is None and not busy and utterance.has_news:
-            self._listening = self._tasks.create_task(self._follow(utterance, settings))
+        busy = self._following is not None and not self._following.done()
+        if utterance is not None and self._pause is None and not busy and utterance.has_news:
+            self._following = self._tasks.create_task(self._read_along(utterance))
 
-    async def _follow(self, utterance: Utterance, settings: SessionSettings) -> None:
-        """Understand what is new, caption it, and let the decoder read it."""
-        try:
-            heard = await utterance.listen()
-        except Exception:
-            # The last look at the turn will meet the same trouble, and says so.
-            log.exception("a turn could not be followed")
-            return
-        if utterance is not self._hearing.utterance:
-            return
-        if settings.transcribe and (news := utterance.newly_committed(heard)):
-            self._place.outlet.emit(Transcribed(utterance.item_id, news))
-        if self._place.prompt.idle and self._answers.active is None:
-            await self._end_of_turn(utterance.item_id, heard.text, settings)
+    async def _read_along(self, utterance: Utterance) -> None:
+        words = await self._understanding.listen(utterance)
+        still_open = utterance is self._hearing.utterance
+        if words is not None and still_open and self._place.prompt.idle and self._answers.active is None:
+            await self._understanding.end_of_turn(utterance.item_id, words)
 
-    def _consider(
-        self, utterance: Utterance, detection: SemanticVad | None, settings: SessionSettings, create_response: bool
-    ) -> Ending:
+    def _begin_look(self, utterance: Utterance, detection: ServerVad | SemanticVad | None, *, weigh: bool) -> Ending:
+        """Begin to make out what was said; `weigh` it too, as the turn may not be over."""
         message = Message(utterance.item_id, "user", None, spoken=True)
-        ending = Ending(utterance, message, self._hearing.timeline, create_response)
-        self._begin(ending, detection, settings)
+        answered = detection is not None and detection.create_response
+        ending = Ending(utterance, message, self._hearing.timeline, answered)
+        self._begin(self._look(ending, detection if weigh and isinstance(detection, SemanticVad) else None))
         return ending
 
-    def _begin(self, ending: Ending, detection: SemanticVad | None, settings: SessionSettings) -> None:
-        task = self._tasks.create_task(self._make_out(ending, detection, settings))
-        self._open_endings.add(task)
-        task.add_done_callback(self._open_endings.discard)
+    def _begin(self, look: Coroutine[Any, Any, None]) -> None:
+        task = self._tasks.create_task(look)
+        self._looks.add(task)
+        task.add_done_callback(self._looks.discard)
 
-    async def _make_out(self, ending: Ending, detection: SemanticVad | None, settings: SessionSettings) -> None:
-        """Take the last look at the words; find out whether they are complete; begin to answer."""
-        try:
-            heard = await ending.utterance.finish()
-        except Exception as error:
-            log.exception("a turn could not be transcribed")
-            ending.error = f"the audio could not be transcribed: {error}"
-        else:
-            ending.timeline.stamp("transcript_ready")
-            ending.message.text = heard.text
-            if detection is not None and self._ending is ending:
-                await self._weigh(ending, heard.text, detection, settings)
-            if heard.text and self._may_begin_early(ending):
-                ending.answer = self._answers.prepare(ending.message, settings, ending.timeline)
-        ending.considered = True
+    async def _look(self, ending: Ending, semantic: SemanticVad | None) -> None:
+        """Make out the words; find out whether they are complete; begin to answer."""
+        await self._understanding.make_out(ending)
+        words = ending.message.text
+        if semantic is not None and self._pause is ending and self._answers.active is None:
+            probability = await self._understanding.end_of_turn(ending.message.id, words or "")
+            if self._pause is ending:
+                wait = patience(self._place.engine.settings.turn, semantic, words or "", probability)
+                self._hearing.turn.be_patient(wait)
+        if words and self._pause is ending and self._may_begin_early(ending):
+            ending.answer = self._answers.prepare(ending.message, ending.timeline)
+        ending.understood = True
         if ending.decided:
-            self._conclude(ending, settings)
-
-    async def _weigh(self, ending: Ending, words: str, detection: SemanticVad, settings: SessionSettings) -> None:
-        probability = await self._end_of_turn(ending.message.id, words, settings)
-        if self._ending is ending:
-            wait = patience(self._place.engine.settings.turn, detection, words, probability)
-            self._hearing.turn.be_patient(wait)
-
-    async def _end_of_turn(self, item_id: str, words: str, settings: SessionSettings) -> float | None:
-        """The decoder reads the open turn up to its last word, and says how likely that was the end."""
-        spoken = (item_id, (Open("user"), Text(open_words(words))))
-        groups = [*as_units(self._place.conversation), spoken]
-        reserve = self._place.engine.settings.decoder.max_tokens
-        try:
-            async with self._place.prompt.read(settings.instructions, settings.tools, groups, reserve) as context:
-                return await context.end_of_turn_probability()
-        except DecoderError:
-            # The answer will meet the same trouble, and says so.
-            log.warning("the decoder could not read along", exc_info=True)
-            return None
+            self._conclude(ending)
 
     def _may_begin_early(self, ending: Ending) -> bool:
         speculate = self._place.engine.settings.turn.speculate and ending.create_response
-        return speculate and self._ending is ending and self._answers.active is None
+        return speculate and not self._unanswered and self._answers.active is None
 
-    def _conclude(self, ending: Ending, settings: SessionSettings) -> None:
-        """The turn is over and its words are made out: tell them, and answer."""
-        message, outlet = ending.message, self._place.outlet
-        if ending.error is not None:
-            message.text = ""
-            outlet.emit(TranscriptionFailed(message.id, ending.error))
-        elif settings.transcribe:
-            final = message.text or ""
-            delta = ending.utterance.rest_of(final)
-            outlet.emit(Transcribed(message.id, delta, final, ending.utterance.seconds))
-        self._unanswered |= bool(message.text)
-        if not ending.create_response or not self._unanswered:
+    # Answering
+
+    def _conclude(self, ending: Ending) -> None:
+        """The turn is over and its words are made out."""
+        self._understanding.tell(ending)
+        is_there = ending.message.text and ending.message.id in self._place.conversation
+        if not is_there and ending in self._unanswered:
+            self._unanswered.remove(ending)
+        self._answer_turns()
+
+    def _answer_turns(self) -> None:
+        """Answer the turns that wait for it, all at once, if the time has come."""
+        if not any(turn.create_response for turn in self._unanswered):
             return
+        if not all(turn.understood for turn in self._unanswered):
+            return
+        newest = self._unanswered[-1]
         if self._hearing.utterance is not None:
-            # The person has gone on meanwhile: the next turn's answer will be for both.
-            if ending.answer is not None:
-                ending.answer.withdraw()
-        elif ending.answer is not None:
-            self._unanswered, self._newest = False, None
-            self._answers.give(ending.answer)
+            # The person has gone on meanwhile: the next turn's answer will be for all.
+            newest.withdraw_answer()
         elif (active := self._answers.active) is not None:
-            self._tasks.create_task(self._respond_behind(active, settings))
+            newest.withdraw_answer()
+            self._tasks.create_task(self._answer_behind(active))
+        elif newest.answer is not None:
+            self._taken_up, self._unanswered = self._unanswered, []
+            self._answers.give(newest.answer)
         else:
-            self.respond(Respond(), settings)
+            self.respond(Respond())
 
-    async def _respond_behind(self, active: Answer, settings: SessionSettings) -> None:
+    async def _answer_behind(self, active: Answer) -> None:
         """Answer once the answer that must not be interrupted is made."""
         await active.made()
-        if self._unanswered and self._hearing.utterance is None:
-            self.respond(Respond(), settings)
+        self._answer_turns()
 
     # Turns that the client ends
 

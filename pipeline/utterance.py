@@ -40,6 +40,16 @@ class Utterance:
         self._samples += len(pcm)
         self._news += len(pcm)
 
+    def cut(self, samples: int) -> None:
+        """Take back the last `samples` samples; they must have come in just now."""
+        while samples > 0 and self._waiting:
+            last = self._waiting.pop()
+            kept = last[: max(len(last) - samples, 0)]
+            samples -= len(last) - len(kept)
+            self._samples -= len(last) - len(kept)
+            if len(kept):
+                self._waiting.append(kept)
+
     def newly_committed(self, heard: Heard) -> str:
         """Words for the caption that are certain and have not been told yet."""
         committed = heard.committed.lstrip()

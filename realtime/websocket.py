@@ -149,7 +149,7 @@ class Sessions:
 
 
 async def _read(websocket: WebSocket, session: Session, agent: Conversing, outbox: Outbox) -> None:
-    """Client events to the agent, one by one; and silence, while turns are detected and no audio comes."""
+    """Client events to the agent, one by one; and silence, while no audio comes."""
     loop = asyncio.get_running_loop()
     clock = IdleClock(loop.time())
     receiving = asyncio.ensure_future(websocket.receive())
@@ -158,9 +158,7 @@ async def _read(websocket: WebSocket, session: Session, agent: Conversing, outbo
             await outbox.has_room()
             await asyncio.wait({receiving}, timeout=STEP_S)
             if not receiving.done():
-                if session.settings.turn_detection is None:
-                    clock.restart(loop.time())
-                elif owed := clock.due(loop.time()):
+                if owed := clock.due(loop.time()):
                     await agent.do(Silence(owed))
                 continue
             message = receiving.result()

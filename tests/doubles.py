@@ -43,6 +43,8 @@ class ScriptedDecoder:
         """While set and not fired, answers stop before their last token."""
         self.end_of_turn: float | None = None
         """What it says of every open turn."""
+        self.trouble: Exception | None = None
+        """What happens when it is asked about an open turn."""
         self.read: list[str] = []
         """The words of the open turns that it was asked about."""
 
@@ -80,6 +82,8 @@ class ScriptedContext:
     async def end_of_turn_probability(self) -> float | None:
         last = self.units[-1]
         assert isinstance(last, Text)
+        if self._decoder.trouble is not None:
+            raise self._decoder.trouble
         self._decoder.read.append(last.text)
         return self._decoder.end_of_turn
 
@@ -117,6 +121,9 @@ class ScriptedEncoder:
 
     def open(self) -> EncoderStream:
         return ScriptedStream(self)
+
+    def warm_up(self) -> None:
+        pass
 
 
 class ScriptedStream:

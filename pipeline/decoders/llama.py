@@ -9,7 +9,7 @@ import asyncio
 import json
 import math
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from pipeline.decoders.decoder import (
     Close,
     DecoderError,
     Finished,
-    Mark,
     Open,
     Returned,
     Sampling,
@@ -33,12 +32,16 @@ from pipeline.decoders.decoder import (
     Written,
 )
 from pipeline.decoders.slots import Slots
+from pipeline.decoders.units import UnitList
 
 _CANDIDATES = 40
 """Likeliest next tokens that are asked for; what is not among them hardly weighs."""
 
-_SKELETON_CACHE = 512
-"""Pieces of text whose tokens are remembered: template parts and the messages of the conversations that are open."""
+_BATCH_TOKENS = 128
+"""Half a second's reading of a small model on one core."""
+
+_REMEMBERED_TOKENS = 200_000
+"""Of texts that were tokenized: template parts and the messages of the conversations that are open."""
 
 
 class Llama:
@@ -57,6 +60,7 @@ class Llama:
         self._slots = Slots(slots)
         self._capacity = capacity
         self._tokens: dict[tuple[str, bool], list[int]] = {}
+        self._remembered = 0
         self._server: object | None = None
 
     @classmethod
@@ -82,9 +86,9 @@ class Llama:
 
     async def close(self) -> None:
         await self._http.aclose()
-        # The server's threads end when the object goes; that may take as long as the token under way.
-        server, self._server = self._server, None
-        await asyncio.to_thread(lambda held: held.clear(), [server])
+        # The server ends when its last reference goes, after the token under way: not on the event loop.
+        held, self._server = [self._server], None
+        await asyncio.to_thread(held.clear)
 
     async def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """One request and its JSON answer. Raises `DecoderError`."""
@@ -95,10 +99,13 @@ class Llama:
             raise _unreachable(self._http, error) from error
         if response.is_error:
             raise _refused(text)
-        answer: dict[str, Any] = json.loads(text)
+        try:
+            answer: dict[str, Any] = json.loads(text)
+        except ValueError:
+            raise _refused(text) from None
         return answer
 
-    async def stream(self, body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    async def stream(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """The events of /completion. Closing the iterator closes the connection, which stops the server's work."""
         try:
             async with self._request("POST", "/completion", body) as response:
@@ -137,50 +144,38 @@ class Llama:
         if tokens is None:
             body = {"content": text, "parse_special": control, "add_special": False}
             tokens = (await self.call("POST", "/tokenize", body))["tokens"]
+        else:
+            self._remembered -= len(tokens)
         self._tokens[key] = tokens  # the newest stay
-        while len(self._tokens) > _SKELETON_CACHE:
-            del self._tokens[next(iter(self._tokens))]
+        self._remembered += len(tokens)
+        while self._remembered > _REMEMBERED_TOKENS and len(self._tokens) > 1:
+            self._remembered -= len(self._tokens.pop(next(iter(self._tokens))))
         return tokens
 
 
-class LlamaContext:
+class LlamaContext(UnitList):
     """One conversation's prompt. Its KV cache is whichever slot it gets, its last one if nobody else took it."""
 
     def __init__(self, llama: Llama, slots: Slots, capacity: int, instructions: str, tools: Sequence[Tool]) -> None:
+        super().__init__(capacity, tools)
         self._llama = llama
         self._slots = slots
-        self._capacity = capacity
-        self._tools = tuple(tools)
         self._system = instructions + hermes.describe(tools)
-        self._units: list[Unit] = []
-
-    @property
-    def capacity(self) -> int:
-        return self._capacity
-
-    async def append(self, units: Sequence[Unit]) -> None:
-        self._units.extend(units)
 
     async def length(self) -> int:
         return len(await self._prompt())
 
-    def mark(self) -> Mark:
-        return Mark(len(self._units))
-
-    def rewind(self, mark: Mark) -> None:
-        del self._units[mark.units :]
-
     async def end_of_turn_probability(self) -> float:
         prompt, closing = await self._open_prompt()
-        body = {
-            "id_slot": 0,
-            "prompt": prompt,
-            "cache_prompt": True,
-            "n_predict": 1,
-            "n_probs": _CANDIDATES,
-            "temperature": 0,
-        }
-        async with self._slots.lend(self) as body["id_slot"]:
+        async with self._slots.lend(self) as slot:
+            body = {
+                "prompt": prompt,
+                "id_slot": slot,
+                "cache_prompt": True,
+                "n_predict": 1,
+                "n_probs": _CANDIDATES,
+                "temperature": 0,
+            }
             answer = await self._llama.call("POST", "/completion", body)
         (next_token,) = answer["completion_probabilities"]
         return sum(
@@ -209,29 +204,32 @@ class LlamaContext:
             if forced:
                 body["json_schema"] = hermes.call_schema(forced)
             parts = self._forced_call(body) if forced else self._speech_and_calls(body)
-            async for part in parts:
-                yield part
+            async with aclosing(parts):
+                async for part in parts:
+                    yield part
 
     async def close(self) -> None:
         self._slots.forget(self)
 
-    async def _speech_and_calls(self, body: dict[str, Any]) -> AsyncIterator[Written]:
+    async def _speech_and_calls(self, body: dict[str, Any]) -> AsyncGenerator[Written]:
         parser = hermes.CallParser()
-        async for event in self._llama.stream(body):
-            for part in parser.push(event["content"]):
-                yield part
-            if event["stop"]:
-                for part in parser.finish():
+        async with aclosing(self._llama.stream(body)) as events:
+            async for event in events:
+                for part in parser.push(event["content"]):
                     yield part
-                yield _finished(event)
+                if event["stop"]:
+                    for part in parser.finish():
+                        yield part
+                    yield _finished(event)
 
-    async def _forced_call(self, body: dict[str, Any]) -> AsyncIterator[Written]:
+    async def _forced_call(self, body: dict[str, Any]) -> AsyncGenerator[Written]:
         text = ""
-        async for event in self._llama.stream(body):
-            text += event["content"]
-            if event["stop"]:
-                yield hermes.parse_call(text)
-                yield _finished(event)
+        async with aclosing(self._llama.stream(body)) as events:
+            async for event in events:
+                text += event["content"]
+                if event["stop"]:
+                    yield hermes.parse_call(text)
+                    yield _finished(event)
 
     def _forced_tools(self, choice: ToolChoice) -> tuple[Tool, ...]:
         if isinstance(choice, Tool):
@@ -324,6 +322,9 @@ def _start_server(model: Path, slots: int, capacity: int, threads: int, api_key:
     params.model.path = str(model)
     params.n_parallel = slots
     params.n_ctx = slots * capacity
+    # Whatever is read is read in pieces, and between them every other slot gets its token: one conversation's long
+    # prompt must not silence the others.
+    params.n_batch = params.n_ubatch = _BATCH_TOKENS
     params.cpuparams.n_threads = threads
     params.cpuparams_batch.n_threads = threads
     params.cache_ram_mib = 0  # prompts of closed conversations are not kept beside the slots

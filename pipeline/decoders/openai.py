@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
+import httpx
 from openai import AsyncOpenAI, OpenAIError
 
 from pipeline.decoders.decoder import (
@@ -10,7 +11,6 @@ from pipeline.decoders.decoder import (
     Close,
     DecoderError,
     Finished,
-    Mark,
     Open,
     Returned,
     Sampling,
@@ -19,9 +19,9 @@ from pipeline.decoders.decoder import (
     Tool,
     ToolCall,
     ToolChoice,
-    Unit,
     Written,
 )
+from pipeline.decoders.units import UnitList
 
 _CHARACTERS_A_TOKEN = 3.5
 """Of English text, on the safe side; the server's own tokenizer is not known here."""
@@ -42,35 +42,20 @@ class OpenAi:
         await self._client.close()
 
 
-class OpenAiContext:
+class OpenAiContext(UnitList):
     """One conversation's messages. The server keeps its own prefix cache, if it has one."""
 
     def __init__(
         self, client: AsyncOpenAI, model: str, capacity: int, instructions: str, tools: Sequence[Tool]
     ) -> None:
+        super().__init__(capacity, tools)
         self._client = client
         self._model = model
-        self._capacity = capacity
         self._instructions = instructions
-        self._tools = tuple(tools)
-        self._units: list[Unit] = []
-
-    @property
-    def capacity(self) -> int:
-        return self._capacity
-
-    async def append(self, units: Sequence[Unit]) -> None:
-        self._units.extend(units)
 
     async def length(self) -> int:
         """An estimate from the number of characters."""
         return round(len(str(self._messages())) / _CHARACTERS_A_TOKEN)
-
-    def mark(self) -> Mark:
-        return Mark(len(self._units))
-
-    def rewind(self, mark: Mark) -> None:
-        del self._units[mark.units :]
 
     async def end_of_turn_probability(self) -> None:
         """Chat completions give no distribution for what a user would say next."""
@@ -112,7 +97,7 @@ class OpenAiContext:
                             calls[call.index] = name, arguments
                         if choice.finish_reason == "length":
                             finished = Finished("length", 0, 0, 0)
-        except OpenAIError as error:
+        except (OpenAIError, httpx.HTTPError) as error:
             raise DecoderError(f"{self._client.base_url} gave no answer: {error}") from error
         for name, arguments in calls.values():
             yield ToolCall(name, arguments)

@@ -26,7 +26,10 @@ class Slots:
             try:
                 yield slot
             finally:
-                self._idle[slot] = holder if self._last.get(holder) == slot else None
+                if self._last.get(holder) == slot:
+                    self._idle[slot] = holder
+                else:
+                    self._idle = {slot: None, **self._idle}
 
     def forget(self, holder: Hashable) -> None:
         """`holder` will not come back: its slot goes to whoever asks next."""

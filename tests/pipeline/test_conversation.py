@@ -49,7 +49,7 @@ def test_truncation_keeps_the_played_words_and_can_be_corrected() -> None:
 def test_only_spoken_answers_can_be_truncated() -> None:
     conversation = Conversation(limit=3)
     conversation.insert(said("a"))
-    with pytest.raises(ValueError, match="no spoken answer"):
+    with pytest.raises(ValueError, match="no answer that was spoken"):
         conversation.truncate("a", 1.0)
 
 

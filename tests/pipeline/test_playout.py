@@ -26,7 +26,8 @@ def test_an_underrun_does_not_count_as_playing() -> None:
 def test_an_answer_waits_for_the_one_before_it() -> None:
     first = Playout(24_000)
     first.send(24_000, at=0)
-    second = Playout(24_000, begins=first.ends(at=4_000))
+    second = Playout(24_000)
+    second.begin(first.ends(at=4_000))
     second.send(2_400, at=4_000)
     assert second.played(16_000) == 0
     assert second.played(17_000) == 1_500

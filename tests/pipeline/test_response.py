@@ -47,7 +47,7 @@ async def written(parts: Sequence[Written]) -> AsyncGenerator[Written]:
 async def answer(parts: Sequence[Written], rate: int = 24_000) -> tuple[Response, Collector, RecordingVoice]:
     outlet, voice, workers = Collector(), RecordingVoice(), Workers(1)
     try:
-        response = Response("resp", Means(workers, voice, rate, lambda: 0, 0), outlet, Timeline())
+        response = Response("resp", Means(workers, voice, rate, lambda: 0), outlet, Timeline())
         await response.run(written(parts))
     finally:
         workers.close()
