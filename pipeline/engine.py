@@ -10,6 +10,7 @@ from pipeline.encoders.encoder import Encoder
 from pipeline.models import ModelStore
 from pipeline.registry import DECODERS, ENCODERS, SYNTHESIZERS
 from pipeline.settings import PipelineSettings
+from pipeline.smart_turn import SecondOpinion, SmartTurn
 from pipeline.vad import FRAME_SAMPLES, Silero, Vad
 from pipeline.workers import Workers
 from tts.synthesizer import Clause, Synthesizer, Word
@@ -25,6 +26,7 @@ class Engine:
     decoder: Decoder
     synthesizer: Synthesizer
     workers: Workers
+    second_opinion: SecondOpinion | None = None
 
     @property
     def voice(self) -> str:
@@ -46,7 +48,8 @@ class Engine:
         report(f"loading the voice {settings.voice.name}")
         synthesizer = await SYNTHESIZERS[settings.voice.backend].open(settings, store)
         vad = Silero(store.resolve(settings.vad.model))
-        engine = cls(settings, vad, encoder, decoder, synthesizer, Workers(settings.workers.threads))
+        opinion = SmartTurn(store.resolve(settings.turn.second_opinion)) if settings.turn.second_opinion else None
+        engine = cls(settings, vad, encoder, decoder, synthesizer, Workers(settings.workers.threads), opinion)
         report("warming up")
         await engine._warm_up()
         return engine

@@ -15,9 +15,9 @@ from tts.synthesizer import Pcm
 _BLOCK_SAMPLES = INPUT_RATE // 2
 """The detector is asked once a block, so a long append does not keep a thread for long."""
 
-_KEPT_SAMPLES = 6 * INPUT_RATE
-"""The recent past, from which a turn takes the moment before its first word: 5 s, the most that a client may ask for,
-and the time until speech is certain."""
+_KEPT_SAMPLES = 8 * INPUT_RATE
+"""The recent past. A turn takes the moment before its first word from it, at most 5 s if the client wants so, and the
+time until speech is certain; a second opinion on its end hears all of it."""
 
 
 class Hearing:
@@ -62,6 +62,10 @@ class Hearing:
         self.utterance.add(self._recent.last(self.received - since))
         self.timeline = Timeline()
         return since
+
+    def recent(self) -> Pcm:
+        """The last seconds of sound."""
+        return self._recent.last(_KEPT_SAMPLES)
 
     def close_utterance(self) -> Utterance | None:
         utterance, self.utterance = self.utterance, None

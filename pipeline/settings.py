@@ -93,6 +93,8 @@ class TurnSettings(Section):
     """End-of-turn probability from which words are complete; the decoder's, of the sentence ending here."""
     incomplete_probability: float = Field(default=0.01, gt=0, lt=1)
     """The same below which they are not. In between the wait is in between."""
+    second_opinion: str = ""
+    """Model that judges by the sound whether a turn is over, beside the decoder's words; "": none."""
     eager_factor: float = Field(default=0.7, gt=0, le=1)
     """Multiplies the waits of `semantic_vad` for the eagerness high."""
     patient_factor: float = Field(default=1.5, ge=1)

@@ -21,6 +21,7 @@ from pipeline.timeline import Timeline
 from pipeline.turn import Decision, Idle, Paused, Resumed, SpeechBegan, State, TurnEnded
 from pipeline.understanding import Understanding
 from pipeline.utterance import Utterance
+from pipeline.workers import Urgency
 from tts.synthesizer import Pcm
 
 
@@ -200,6 +201,7 @@ class Turns:
         words = ending.message.text
         if semantic is not None and self._pause is ending and self._answers.active is None:
             probability = await self._understanding.end_of_turn(ending.message.id, words or "")
+            probability = await self._seconded(probability)
             if self._pause is ending:
                 wait = patience(self._place.engine.settings.turn, semantic, words or "", probability)
                 self._hearing.turn.be_patient(wait)
@@ -208,6 +210,13 @@ class Turns:
         ending.understood = True
         if ending.decided:
             self._conclude(ending)
+
+    async def _seconded(self, probability: float | None) -> float | None:
+        """The probability that the turn is over, if a second opinion is asked for, in both opinions."""
+        engine, sound = self._place.engine, self._hearing.recent()
+        if probability is None or (opinion := engine.second_opinion) is None:
+            return probability
+        return probability * await engine.workers.run(Urgency.TAIL, lambda: opinion.probability(sound))
 
     def _may_begin_early(self, ending: Ending) -> bool:
         speculate = self._place.engine.settings.turn.speculate and ending.create_response

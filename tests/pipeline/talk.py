@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipeline.decoders.decoder import Text, ToolCall
 from pipeline.engine import Engine
 from pipeline.events import Event, Refused
 from pipeline.settings import PipelineSettings
+from pipeline.smart_turn import SecondOpinion
 from pipeline.workers import Urgency
 from tests import doubles
 
@@ -113,8 +115,9 @@ async def talk(
     *,
     session: SessionSettings = SETTINGS,
     settings: PipelineSettings | None = None,
+    doubt: SecondOpinion | None = None,
 ) -> AsyncIterator[Talk]:
-    engine = doubles.engine(heard, answers, settings)
+    engine = replace(doubles.engine(heard, answers, settings), second_opinion=doubt)
     conversation = Talk(engine, session)
     running = asyncio.create_task(conversation.agent.run())
     try:

@@ -20,6 +20,7 @@ from pipeline.events import (
 from pipeline.items import Message
 from pipeline.settings import PipelineSettings, TurnSettings
 from tests.pipeline.talk import SETTINGS, Talk, talk
+from tts.synthesizer import Pcm
 
 SEMANTIC = replace(SETTINGS, turn_detection=SemanticVad())
 PATIENT = PipelineSettings(turn=TurnSettings(complete_s=0.3, incomplete_s=1.6))
@@ -134,3 +135,20 @@ async def test_without_speculation_the_answer_begins_when_the_turn_is_decided() 
         assert not conversation.decoder.prompts
         await conversation.be_silent(0.3)
         assert (await conversation.until(ResponseDone)).status == "completed"
+
+
+async def test_a_second_opinion_can_make_it_wait() -> None:
+    class Doubtful:
+        def probability(self, pcm: Pcm) -> float:
+            return 0.001
+
+    async with talk(
+        ["What time is it?"], ["Noon."], session=SEMANTIC, settings=PATIENT, doubt=Doubtful()
+    ) as conversation:
+        conversation.decoder.end_of_turn = 0.9
+        await conversation.speak(1)
+        await conversation.be_silent(0.1)
+        await considered(conversation, 1)
+        await conversation.be_silent(1)
+        await conversation.settled()
+        assert not conversation.all(SpeechStopped)
