@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -99,7 +99,7 @@ class Prompts:
         self._tokens: list[list[int]] = []
         stream = self._llama.stream
 
-        def listen_in(body: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        def listen_in(body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
             self._tokens.append(body["prompt"])
             return stream(body)
 

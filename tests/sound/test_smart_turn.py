@@ -4,6 +4,8 @@ from pipeline.models import ModelStore
 from pipeline.smart_turn import HEARD_SAMPLES, SmartTurn
 from tests.speech import recordings
 
+SPEECH_STARTS_S = 0.42
+
 
 def test_a_finished_question_sounds_more_finished_than_its_first_half() -> None:
     opinion = SmartTurn(ModelStore().resolve("smart-turn-v3.2"))
@@ -11,7 +13,8 @@ def test_a_finished_question_sounds_more_finished_than_its_first_half() -> None:
     for recording in recordings().values():
         pcm, end = recording.pcm(), round((recording.speech_end_s + 0.2) * 16_000)
         finished.append(opinion.probability(pcm[:end]))
-        broken_off.append(opinion.probability(pcm[: end * 3 // 5]))
+        start = round(SPEECH_STARTS_S * 16_000)
+        broken_off.append(opinion.probability(pcm[: start + (end - start) * 3 // 5]))
     assert min(finished) > 0.5
     assert sum(finished) / len(finished) > 1.5 * sum(broken_off) / len(broken_off)
 
