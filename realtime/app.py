@@ -1,6 +1,7 @@
 """The HTTP application: the WebSocket endpoint, /health and the web page, behind one guard."""
 
 import asyncio
+import logging
 import socket
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
@@ -65,6 +66,7 @@ class Server(uvicorn.Server):
             timeout_graceful_shutdown=10,
         )
         super().__init__(config)
+        logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
         self._sessions: Sessions = app.state.sessions
         self._send_timeout_s = limits.send_timeout_s
 
@@ -110,3 +112,8 @@ class _Gate:
             or (None if reads_only else self._guard.check_origin(headers))
             or (self._guard.check_key(headers, scope.get("subprotocols", ())) if keyed else None)
         )
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """uvicorn takes a WebSocket that was refused by an HTTP response for a failure of the application."""
+    return record.msg != "ASGI callable returned without completing handshake."

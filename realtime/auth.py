@@ -37,10 +37,10 @@ class Guard:
 
     def check_host(self, headers: Mapping[str, str]) -> Refusal | None:
         """A page whose name was rebound to 127.0.0.1 passes every origin check, but names itself in Host."""
-        if not _is_loopback(self.host):
+        if not is_loopback(self.host):
             return None
         name = _hostname(headers.get("host", ""))
-        if _is_loopback(name) or name in {urlsplit(origin).hostname for origin in self.allowed_origins}:
+        if is_loopback(name) or name in {urlsplit(origin).hostname for origin in self.allowed_origins}:
             return None
         return Refusal(403, "host_not_allowed", f"The host '{name[:80]}' is not one of this server's names.")
 
@@ -90,10 +90,11 @@ def _same_place(origin: str, host: str) -> bool:
         return False
     if not page.hostname or not server.hostname or page_port != server_port:
         return False
-    return page.hostname == server.hostname or (_is_loopback(page.hostname) and _is_loopback(server.hostname))
+    return page.hostname == server.hostname or (is_loopback(page.hostname) and is_loopback(server.hostname))
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Whether only this machine reaches what is bound to that name or address."""
     try:
         return name == "localhost" or ip_address(name).is_loopback
     except ValueError:

@@ -12,11 +12,12 @@ from rich.text import Text
 from pipeline.engine import Engine
 from realtime import ask as asking
 from realtime import talk as talking
+from realtime.auth import is_loopback
 from realtime.client import WIRE_RATE, Connection, connect
 from realtime.serve import listen, loaded, make_server, running
 from realtime.settings import Settings
 from realtime.waterfall import waterfall
-from realtime.wav import read_wav, write_wav
+from realtime.wav import check_writable, read_wav, write_wav
 
 _err = Console(stderr=True)
 
@@ -25,10 +26,13 @@ async def serve(settings: Settings) -> None:
     """Serve until the process is told to stop."""
     host = settings.server.host
     with listen(host, settings.server.port) as listening:
+        if not is_loopback(host) and not settings.server.api_key.get_secret_value():
+            warning = f"Anyone who reaches {host} may talk to it: set ANTIPHON_SERVER__API_KEY to ask for a key."
+            _err.print(Text(warning, "yellow"), soft_wrap=True)
         async with _engine(settings) as engine:
             server = make_server(engine, settings)
             name = "localhost" if host in ("127.0.0.1", "::1") else host
-            url = f"http://{name}:{listening.getsockname()[1]}"
+            url = _address(name, listening.getsockname()[1])
             _err.print(f"Antiphon is listening on {url}   (Ctrl-C stops it)")
             _err.print(f"Try:  antiphon ask QUESTION.wav --url {url}", highlight=False, soft_wrap=True)
             await server.serve(sockets=[listening])
@@ -37,6 +41,8 @@ async def serve(settings: Settings) -> None:
 async def ask(settings: Settings, question: Path, out: Path | None, url: str | None, as_json: bool) -> None:
     """Ask the question in a WAV file and print what came of it."""
     pcm = read_wav(question, WIRE_RATE)
+    if out is not None:
+        check_writable(out)
     async with _connection(settings, url) as connection:
         with _err.status("asking …") as status:
             reply = await asking.ask(connection, pcm, lambda line: status.update(Text(line)))
@@ -85,11 +91,14 @@ async def _engine(settings: Settings) -> AsyncIterator[Engine]:
 
 
 async def _find_server(settings: Settings) -> str | None:
-    host = f"[{settings.server.host}]" if ":" in settings.server.host else settings.server.host
-    url = f"http://{host}:{settings.server.port}"
+    url = _address(settings.server.host, settings.server.port)
     try:
         async with httpx.AsyncClient(timeout=1) as client:
             health = (await client.get(f"{url}/health")).json()
     except (httpx.HTTPError, ValueError):
         return None
     return url if isinstance(health, dict) and "max_sessions" in health else None
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -2,7 +2,6 @@
 
 import importlib
 import importlib.metadata
-import ipaddress
 import json
 import os
 import platform
@@ -20,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.models import ModelError, ModelStore, needed_models
+from realtime.auth import is_loopback
 from realtime.settings import Settings, SettingsError, load_settings
 
 _PACKAGES = {
@@ -169,17 +169,10 @@ def _access(settings: Settings) -> Finding:
     server = settings.server
     if server.api_key.get_secret_value():
         return Finding("access", "ok", "with the API key only")
-    if _is_loopback(server.host):
+    if is_loopback(server.host):
         return Finding("access", "ok", "from this machine only, without an API key")
     remedy = "set ANTIPHON_SERVER__API_KEY"
     return Finding("access", "note", f"anyone who reaches {server.host} may talk to it", remedy)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _sound() -> Finding:

@@ -74,6 +74,7 @@ from realtime.responses import ResponseReport, timeline_json
 from realtime.wire import Invalid, error_event, parse
 
 _SHORTEST_COMMIT_MS = 100
+_LONGEST_ANSWER_MS = 24 * 3600 * 1000
 _TICKS_PER_MS = 48
 """A sample of any of the wire's rates is a whole number of these."""
 
@@ -297,8 +298,8 @@ class Session:
 def _truncate(event: ConversationItemTruncateEvent) -> Received:
     if event.content_index != 0:
         raise Invalid("invalid_value", "A message has one content part, of index 0.", "content_index")
-    if event.audio_end_ms < 0:
-        message = f"Invalid 'audio_end_ms': expected 0 or more, but got {event.audio_end_ms} instead."
+    if not 0 <= event.audio_end_ms <= _LONGEST_ANSWER_MS:
+        message = f"Invalid 'audio_end_ms': expected a value from 0 to {_LONGEST_ANSWER_MS}."
         raise Invalid("invalid_value", message, "audio_end_ms")
     return Received((TruncateItem(event.item_id, event.audio_end_ms / 1000, event.event_id),))
 

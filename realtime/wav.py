@@ -11,6 +11,7 @@ from tts.synthesizer import Pcm
 
 _MIN_RATE, _MAX_RATE = 8_000, 192_000
 _MAX_SECONDS = 600
+_BLOCK_FRAMES = 2**16
 
 
 class UnreadableAudio(PlainError):
@@ -22,23 +23,35 @@ def read_wav(path: Path, rate: int) -> Pcm:
 
     Raises `UnreadableAudio`.
     """
+    _check_readable(path)
     try:
         with soundfile.SoundFile(path) as file:
             source_rate, seconds = file.samplerate, file.frames / file.samplerate
             if not _MIN_RATE <= source_rate <= _MAX_RATE:
                 raise UnreadableAudio(f"{path} is sampled at {source_rate} Hz; 8 to 192 kHz can be used")
-            if not file.frames:
-                raise UnreadableAudio(f"{path} holds no audio")
             if seconds > _MAX_SECONDS:
                 raise UnreadableAudio(f"{path} is {seconds:.0f} s long; a question may be {_MAX_SECONDS} s at most")
-            pcm = file.read(dtype="float32", always_2d=True).mean(axis=1)
+            # By blocks, for a file may have hundreds of channels.
+            blocks = [block.mean(axis=1) for block in file.blocks(_BLOCK_FRAMES, dtype="float32", always_2d=True)]
     except soundfile.LibsndfileError as error:
-        if not path.exists():
-            raise UnreadableAudio(f"there is no file {path}") from error
         raise UnreadableAudio(f"{path} is no audio file that can be read: {error.error_string}") from error
+    except TypeError as error:
+        raise UnreadableAudio(f"{path} is raw audio, which doesn't say what it is: convert it to WAV") from error
+    if not blocks:
+        raise UnreadableAudio(f"{path} holds no audio")
+    pcm = np.concatenate(blocks)
     resampled = soxr.resample(pcm, source_rate, rate) if source_rate != rate else pcm
     clipped: Pcm = np.clip(np.nan_to_num(resampled), -1, 1).astype(np.float32)
     return clipped
+
+
+def check_writable(path: Path) -> None:
+    """Raises `UnreadableAudio` if it is clear already that no file can be written at `path`."""
+    folder = path.parent
+    if not folder.is_dir():
+        raise UnreadableAudio(f"{path} can't be written: there is no folder {folder}")
+    if path.is_dir():
+        raise UnreadableAudio(f"{path} can't be written: it is a folder")
 
 
 def write_wav(path: Path, pcm: Pcm, rate: int) -> None:
@@ -47,3 +60,15 @@ def write_wav(path: Path, pcm: Pcm, rate: int) -> None:
         soundfile.write(path, pcm, rate, subtype="PCM_16", format="WAV")
     except (soundfile.LibsndfileError, OSError) as error:
         raise UnreadableAudio(f"{path} can't be written: {error}") from error
+
+
+def _check_readable(path: Path) -> None:
+    """What the system says of a file is plainer than what libsndfile makes of it."""
+    try:
+        if path.exists() and not path.is_file():
+            raise UnreadableAudio(f"{path} is no file")
+        path.open("rb").close()
+    except FileNotFoundError as error:
+        raise UnreadableAudio(f"there is no file {path}") from error
+    except OSError as error:
+        raise UnreadableAudio(f"{path} can't be read: {error.strerror}") from error
