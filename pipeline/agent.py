@@ -84,7 +84,7 @@ class Agent:
             case Cancel():
                 self._answers.cancel(command)
             case AddItem() | RetrieveItem() | DeleteItem() | TruncateItem():
-                self._edit(command)
+                await self._edit(command)
 
     def _update(self, settings: SessionSettings) -> None:
         if (settings.turn_detection is None) != (self._settings.turn_detection is None):
@@ -94,7 +94,7 @@ class Agent:
         self._hearing.turn.thresholds = thresholds(self._engine.settings.turn, settings.turn_detection)
         self._outlet.emit(Updated(settings))
 
-    def _edit(self, command: Edit) -> None:
+    async def _edit(self, command: Edit) -> None:
         limit_s = self._engine.settings.turn.max_turn_s
         if isinstance(command, AddItem) and command.audio is not None and len(command.audio) > limit_s * INPUT_RATE:
             message = f"a message holds at most {limit_s:g} s of audio"
@@ -108,4 +108,4 @@ class Agent:
         self._turns.outdate()
         is_in = isinstance(events[0], ItemAdded)
         if is_in and isinstance(command, AddItem) and command.audio is not None and isinstance(command.item, Message):
-            self._turns.transcribe(command.item, command.audio)
+            await self._turns.transcribe(command.item, command.audio)

@@ -8,7 +8,7 @@ from pipeline.audio import silence
 from pipeline.decoders.decoder import Close, Decoder, Open, Sampling, Text
 from pipeline.encoders.encoder import Encoder
 from pipeline.models import ModelStore
-from pipeline.registry import DECODERS, ENCODERS, SYNTHESIZERS
+from pipeline.registry import DECODERS, ENCODERS, SYNTHESIZERS, loading
 from pipeline.settings import PipelineSettings
 from pipeline.smart_turn import SecondOpinion, SmartTurn
 from pipeline.vad import FRAME_SAMPLES, Silero, Vad
@@ -41,14 +41,20 @@ class Engine:
 
         `report` is told what is being done. Raises `ModelError`, `MissingPackage`, or what a backend raises.
         """
-        report(f"loading the decoder {settings.decoder.model}")
-        decoder = await DECODERS[settings.decoder.backend].open(settings, store)
+        vad_model, opinion_model = settings.vad.model, settings.turn.second_opinion
+        with loading("vad", vad_model):
+            vad = Silero(store.resolve(vad_model))
+        with loading("second opinion", opinion_model):
+            opinion = SmartTurn(store.resolve(opinion_model)) if opinion_model else None
         report(f"loading the encoder {settings.encoder.model}")
-        encoder = await ENCODERS[settings.encoder.backend].open(settings, store)
+        with loading("encoder", settings.encoder.model):
+            encoder = await ENCODERS[settings.encoder.backend].open(settings, store)
         report(f"loading the voice {settings.voice.name}")
-        synthesizer = await SYNTHESIZERS[settings.voice.backend].open(settings, store)
-        vad = Silero(store.resolve(settings.vad.model))
-        opinion = SmartTurn(store.resolve(settings.turn.second_opinion)) if settings.turn.second_opinion else None
+        with loading("voice", settings.voice.name):
+            synthesizer = await SYNTHESIZERS[settings.voice.backend].open(settings, store)
+        report(f"loading the decoder {settings.decoder.model}")
+        with loading("decoder", settings.decoder.model):
+            decoder = await DECODERS[settings.decoder.backend].open(settings, store)
         engine = cls(settings, vad, encoder, decoder, synthesizer, Workers(settings.workers.threads), opinion)
         report("warming up")
         await engine._warm_up()

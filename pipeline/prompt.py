@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from pipeline.decoders.decoder import Context, Decoder, DecoderError, Mark, Open, Tool, Unit
+from pipeline.decoders.decoder import Context, Decoder, DecoderError, Mark, Open, Text, Tool, Unit
 
 Group = tuple[str, tuple[Unit, ...]]
 """An item's id and what the decoder reads of it."""
 
 _ROOM = 0.75
 """Share of the budget that is left filled once it is exceeded: each cut moves the whole prompt, so cuts are rare."""
+_LONGEST_TOKEN = 16
+"""Characters: what is longer than as many tokens of this length can't fit, and need not be counted."""
 
 
 class Prompt:
@@ -42,7 +44,7 @@ class Prompt:
         """
         async with self._in_use:
             context = await self._opened(instructions, tools)
-            wanted = list(groups)
+            wanted = _at_most(context.capacity * _LONGEST_TOKEN, groups)
             ids = [item_id for item_id, _ in wanted]
             if self._forgotten in ids:
                 del wanted[: ids.index(self._forgotten) + 1]
@@ -80,13 +82,27 @@ class Prompt:
         if await context.length() <= budget:
             return
         while len(wanted) > 1 and (not _begins_a_turn(wanted[0]) or await context.length() > budget * _ROOM):
-            self._forgotten, _ = wanted.pop(0)
+            surplus = 1 - budget * _ROOM / await context.length()
+            dropped = min(max(int(len(wanted) * surplus / 2), 1), len(wanted) - 1)
+            self._forgotten, _ = wanted[dropped - 1]
+            del wanted[:dropped]
             await self._write(context, wanted)
         if await context.length() > budget:
             raise DecoderError(
                 f"the instructions and the last message take more than the {budget} tokens that the context has for "
                 f"them ({context.capacity} less {context.capacity - budget} for the answer)"
             )
+
+
+def _at_most(characters: int, groups: Sequence[Group]) -> list[Group]:
+    """The newest of `groups` that together are no longer; one at least."""
+    kept: list[Group] = []
+    for group in reversed(groups):
+        characters -= sum(len(unit.text) for unit in group[1] if isinstance(unit, Text))
+        if kept and characters < 0:
+            break
+        kept.append(group)
+    return kept[::-1]
 
 
 def _begins_a_turn(group: Group) -> bool:

@@ -1,6 +1,7 @@
 """The backends that there are, by name. To add one: write it to its contract, and add its record here."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Generic, TypeVar
@@ -17,6 +18,21 @@ T = TypeVar("T")
 
 class MissingPackage(PlainError):
     """A backend needs a package that is not installed; the message says how to get it."""
+
+
+class LoadFailed(PlainError):
+    """A model is there and can't be used; the message says which, and what its loader says."""
+
+
+@contextmanager
+def loading(role: str, model: str) -> Iterator[None]:
+    """What a loader raises comes out as `LoadFailed`, unless it is plain already."""
+    try:
+        yield
+    except PlainError:
+        raise
+    except Exception as error:
+        raise LoadFailed(f"the {role} {model} can't be loaded: {type(error).__name__}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

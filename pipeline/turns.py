@@ -24,6 +24,9 @@ from pipeline.utterance import Utterance
 from pipeline.workers import Urgency
 from tts.synthesizer import Pcm
 
+_MOST_LOOKS = 4
+"""Messages of audio that are made out at once; the client waits with more."""
+
 
 class Turns:
     """Those of one conversation."""
@@ -94,8 +97,10 @@ class Turns:
         if self._pause is not None:
             self._pause.withdraw_answer()
 
-    def transcribe(self, message: Message, pcm: Pcm) -> None:
-        """Make out the words of a message that the client gave as audio."""
+    async def transcribe(self, message: Message, pcm: Pcm) -> None:
+        """Make out the words of a message that the client gave as audio; waits while many others are on the way."""
+        while len(self._looks) >= _MOST_LOOKS:
+            await asyncio.wait(self._looks, return_when=asyncio.FIRST_COMPLETED)
         utterance = Utterance(message.id, self._place.engine.encoder.open(), self._place.engine.workers)
         ending = Ending(utterance, message, Timeline(), create_response=False, decided=True)
 

@@ -52,9 +52,44 @@ def call_schema(tools: Sequence[Tool]) -> dict[str, object]:
     return calls[0] if len(calls) == 1 else {"anyOf": calls}
 
 
+_GRAMMATICAL = ("type", "required", "enum", "const")
+_DEEPEST, _LARGEST = 8, 500
+
+
 def _closed(parameters: dict[str, Any]) -> dict[str, Any]:
-    """A small model left free to add arguments goes on adding them, so what is not said is not allowed."""
-    return {"type": "object", "additionalProperties": False, **parameters}
+    """The shape of a call's arguments, and nothing that costs more to enforce than it is worth.
+
+    A small model left free to add arguments goes on adding them, so what is not said is not allowed. The schema is the
+    client's and becomes a grammar in the server's memory, where a `minItems` of a billion is a billion rules: counts,
+    lengths, patterns and references stay out, and a schema of more than 500 parts is only "an object".
+    """
+    schema = {"additionalProperties": False, **_shape(parameters, _DEEPEST), "type": "object"}
+    return schema if len(json.dumps(schema)) <= _LARGEST * 100 and _parts(schema) <= _LARGEST else {"type": "object"}
+
+
+def _shape(schema: object, depth: int) -> dict[str, Any]:
+    if not isinstance(schema, dict) or depth == 0:
+        return {}
+    shape = {key: schema[key] for key in _GRAMMATICAL if key in schema}
+    if isinstance(more := schema.get("additionalProperties"), bool):
+        shape["additionalProperties"] = more
+    if isinstance(properties := schema.get("properties"), dict):
+        shape["properties"] = {name: _shape(part, depth - 1) for name, part in properties.items()}
+    if "items" in schema:
+        shape["items"] = _shape(schema["items"], depth - 1)
+    if isinstance(choices := schema.get("anyOf"), list):
+        shape["anyOf"] = [_shape(choice, depth - 1) for choice in choices]
+    return shape
+
+
+def _parts(schema: object) -> int:
+    match schema:
+        case dict():
+            return 1 + sum(_parts(part) for part in schema.values())
+        case list():
+            return sum(_parts(part) for part in schema)
+        case _:
+            return 1
 
 
 def parse_call(text: str) -> ToolCall:

@@ -255,9 +255,11 @@ class LlamaContext(UnitList):
         """
         said = [self._system]
         messages = [{"role": "system", "content": _stand_in(0)}]
-        for role, text in _messages(self._units):
-            messages.append({"role": role, "content": _stand_in(len(said))})
-            said.append(text)
+        for role, texts in _messages(self._units):
+            messages.append(
+                {"role": role, "content": "".join(map(_stand_in, range(len(said), len(said) + len(texts))))}
+            )
+            said += texts
         rendered = (await self._llama.call("POST", "/apply-template", {"messages": messages}))["prompt"]
         tokens: list[int] = []
         for number, text in enumerate(said):
@@ -269,21 +271,25 @@ class LlamaContext(UnitList):
         return tokens, rendered
 
 
-def _messages(units: Sequence[Unit]) -> list[tuple[str, str]]:
-    """Messages as (role, text), neighbours of one role joined, as many templates demand; the last one may be open."""
-    messages: list[tuple[str, str]] = []
+def _messages(units: Sequence[Unit]) -> list[tuple[str, list[str]]]:
+    """Messages as role and pieces of text; neighbours of one role are joined, as many templates demand.
+
+    The last one may be open.
+    """
+    messages: list[tuple[str, list[str]]] = []
     for unit in units:
         match unit:
             case Open():
                 # A function's answer goes in as the user's words: not every template knows the role "tool".
                 role = "user" if unit.role == "tool" else unit.role
-                before = f"{messages.pop()[1]}\n" if messages and messages[-1][0] == role else ""
-                messages.append((role, before))
+                if messages and messages[-1][0] == role:
+                    messages[-1][1].append("\n")
+                else:
+                    messages.append((role, []))
             case Close():
                 pass
             case _:
-                speaker, text = messages.pop()
-                messages.append((speaker, text + _words(unit)))
+                messages[-1][1].append(_words(unit))
     return messages
 
 

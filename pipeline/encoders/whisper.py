@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from itertools import accumulate, chain
 from pathlib import Path
 
+# oneDNN keeps what it has worked out for each length of input, a thousand of them: 0.5 GB. No two looks are alike.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8")
+
 import ctranslate2
 import numpy as np
 from numpy.typing import NDArray

@@ -57,3 +57,11 @@ async def test_what_can_never_fit_is_refused() -> None:
     prompt = Prompt(ScriptedDecoder([], capacity=10))
     with pytest.raises(DecoderError, match="take more than the 8 tokens"):
         await context_of(prompt, turns("this one message alone has far too many words to fit"), reserve=2)
+
+
+async def test_a_flood_of_long_messages_is_cut_in_few_steps() -> None:
+    prompt = Prompt(ScriptedDecoder([], capacity=50))
+    flood = [f"{n} " + "word " * 2_000 for n in range(100)] + ["short enough"]
+    context = await context_of(prompt, turns(*flood))
+    assert texts(context.units) == ["short enough"]
+    assert context.appended < 20

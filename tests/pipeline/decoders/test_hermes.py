@@ -1,5 +1,6 @@
 import json
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -54,3 +55,37 @@ def test_the_schema_allows_the_tools_and_nothing_else() -> None:
     assert len(hermes.call_schema([clock, weather])["anyOf"]) == 2  # type: ignore[arg-type]
     assert hermes.describe([]) == ""
     assert '"weather"' in hermes.describe([clock, weather])
+
+
+@pytest.mark.parametrize(
+    ("schema", "shape"),
+    [
+        (
+            {"type": "array", "items": {"type": "string"}, "minItems": 10**9},
+            {"type": "array", "items": {"type": "string"}},
+        ),
+        ({"type": "string", "pattern": "(a*)*", "maxLength": 10**9}, {"type": "string"}),
+        ({"type": "integer", "minimum": 1}, {"type": "integer"}),
+        ({"$ref": "#/$defs/endless"}, {}),
+        ({"enum": ["C", "F"], "description": "The unit."}, {"enum": ["C", "F"]}),
+        ("no schema", {}),
+    ],
+)
+def test_a_client_can_not_make_a_grammar_explode(schema: object, shape: object) -> None:
+    tool = Tool("any", "", {"type": "object", "properties": {"value": schema}})
+    assert arguments_of(tool)["properties"]["value"] == shape
+
+
+def test_an_enormous_schema_is_only_an_object() -> None:
+    many = Tool("any", "", {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(1000)}})
+    deep: dict[str, object] = {"type": "string"}
+    for _ in range(50):
+        deep = {"type": "array", "items": deep}
+    assert arguments_of(many) == {"type": "object"}
+    assert len(json.dumps(arguments_of(Tool("any", "", {"properties": {"deep": deep}})))) < 400
+
+
+def arguments_of(tool: Tool) -> dict[str, Any]:
+    schema: Any = hermes.call_schema([tool])
+    arguments: dict[str, Any] = schema["properties"]["arguments"]
+    return arguments
