@@ -2,39 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.corpus import Recording
 from realtime.client import WIRE_RATE, Connection, audio_of
-from realtime.wav import read_wav
-from tts.synthesizer import Pcm
 
 _BLOCK_SAMPLES = WIRE_RATE // 50
-_PATIENCE_S = 8
-"""Longest wait for an answer after the last word."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """A recording of one turn, and where its speech lies."""
-
-    name: str
-    kind: str
-    text: str
-    pcm: Pcm
-    """At 24 kHz."""
-    speech_end_s: float
-    pauses: tuple[tuple[float, float], ...]
-    """Start and end of the silences in which the turn goes on, in seconds."""
-
-    @property
-    def last_words_s(self) -> float:
-        """When the last stretch of speech begins: what answers before that, answers too early."""
-        return self.pauses[-1][1] if self.pauses else 0.0
+_PATIENCE_S = 30
+"""Longest wait for the end of the answer."""
+_AUDIBLE = 0.01
+"""Amplitude, -40 dB, as the recordings' own edges are found: a packet of silence is no answer."""
 
 
 @dataclass(slots=True)
@@ -42,8 +22,8 @@ class Answered:
     """What came of a turn. Seconds count from the recording's first sample."""
 
     name: str
-    first_audio_s: float | None = None
-    """Arrival of the first audio of the answer to the whole turn; None: none came."""
+    first_sound_s: float | None = None
+    """When the first audible sample of the answer to the whole turn is played, at the soonest; None: none came."""
     early: int = 0
     """Answers whose audio arrived in a pause, before the person went on."""
     gaps_s: list[float] = field(default_factory=list)
@@ -53,24 +33,7 @@ class Answered:
     timeline_ms: dict[str, float] = field(default_factory=dict)
 
 
-def read_corpus(folder: Path, kinds: Sequence[str]) -> list[Spoken]:
-    """The turns of these kinds that a manifest.json in `folder` lists."""
-    items = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["items"]
-    return [
-        Spoken(
-            name=Path(item["file"]).stem,
-            kind=item["kind"],
-            text=item["text"],
-            pcm=read_wav(folder / item["file"], WIRE_RATE),
-            speech_end_s=item["speech_end_s"],
-            pauses=tuple((pause["start_s"], pause["end_s"]) for pause in item["pauses"]),
-        )
-        for item in items
-        if item["kind"] in kinds
-    ]
-
-
-async def hold(connection: Connection, spoken: Spoken) -> Answered:
+async def hold(connection: Connection, spoken: Recording) -> Answered:
     """Speak one turn on a fresh session and listen until the answer to it has come, whole."""
     call = _Call(connection, spoken)
     speaking = asyncio.create_task(call.speak())
@@ -78,7 +41,7 @@ async def hold(connection: Connection, spoken: Spoken) -> Answered:
         async with asyncio.timeout(len(spoken.pcm) / WIRE_RATE + _PATIENCE_S):
             await call.listen()
     except TimeoutError:
-        pass  # What did not come is None.
+        pass  # What did not come stays as it was.
     finally:
         speaking.cancel()
         await asyncio.wait([speaking])
@@ -86,25 +49,31 @@ async def hold(connection: Connection, spoken: Spoken) -> Answered:
 
 
 class _Call:
-    def __init__(self, connection: Connection, spoken: Spoken) -> None:
+    def __init__(self, connection: Connection, spoken: Recording) -> None:
         self.answered = Answered(spoken.name)
         self._connection = connection
         self._spoken = spoken
         self._began = asyncio.get_running_loop().time()
         self._first: dict[str, float] = {}
         """When each response's first audio came."""
+        self._sounding: set[str] = set()
+        """Responses of which something audible came."""
         self._played_until = 0.0
 
     def now(self) -> float:
         return asyncio.get_running_loop().time() - self._began
 
     async def speak(self) -> None:
+        """The recording, and then the noise of the room that it ends with, for as long as the call lasts."""
+        pcm, noise = self._spoken.pcm, np.random.default_rng(0)
+        room = np.std(pcm[-WIRE_RATE // 4 :])
         sent = 0
         while True:
-            block = self._spoken.pcm[sent : sent + _BLOCK_SAMPLES]
+            block = pcm[sent : sent + _BLOCK_SAMPLES]
+            hiss = noise.standard_normal(_BLOCK_SAMPLES - len(block), np.float32) * room
             sent += _BLOCK_SAMPLES
             await asyncio.sleep(sent / WIRE_RATE - self.now())
-            await self._connection.send_audio(np.pad(block, (0, _BLOCK_SAMPLES - len(block))))
+            await self._connection.send_audio(np.concatenate((block, hiss)))
 
     async def listen(self) -> None:
         while not self._take(await self._connection.receive()):
@@ -119,7 +88,6 @@ class _Call:
                 self.answered.heard = f"{self.answered.heard} {event['transcript'].strip()}".strip()
             case "response.done" if self._first.get(event["response"]["id"], 0) > self._spoken.last_words_s:
                 response = event["response"]
-                self.answered.first_audio_s = self._first[response["id"]]
                 parts = [part for item in response["output"] for part in item.get("content", ())]
                 self.answered.said = " ".join(part.get("transcript", "") for part in parts)
                 self.answered.timeline_ms = json.loads((response.get("metadata") or {}).get("timeline", "{}"))
@@ -127,11 +95,15 @@ class _Call:
         return False
 
     def _hear(self, event: dict[str, Any]) -> None:
-        now, response = self.now(), event["response_id"]
+        now, response, pcm = self.now(), event["response_id"], audio_of(event)
         if response not in self._first:
             self._first[response] = self._played_until = now
             self.answered.early += now <= self._spoken.last_words_s
         elif now > self._played_until:
             self.answered.gaps_s.append(now - self._played_until)
             self._played_until = now
-        self._played_until += len(audio_of(event)) / WIRE_RATE
+        if response not in self._sounding and (audible := np.abs(pcm) > _AUDIBLE).any():
+            self._sounding.add(response)
+            if self._first[response] > self._spoken.last_words_s:
+                self.answered.first_sound_s = self._played_until + float(np.argmax(audible)) / WIRE_RATE
+        self._played_until += len(pcm) / WIRE_RATE

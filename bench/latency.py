@@ -4,14 +4,21 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 
-from bench.caller import Answered, Spoken, hold
+from bench.caller import Answered, hold
+from bench.corpus import Recording
+from bench.report import BAD, GOOD, LINE, PALE, in_a_line, number, percentile
+from bench.wer import word_error_percent
 from realtime.client import Connection, connect
+from realtime.waterfall import waterfall
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Detection = Literal["server_vad", "semantic_vad"]
 
@@ -30,6 +37,7 @@ class Turn:
     pauses: int
     longest_gap_ms: float
     timeline_ms: dict[str, float]
+    asked: str
     heard: str
     said: str
 
@@ -51,13 +59,15 @@ class Report:
         decided = [turn.decided_to_packet_ms for turn in self.turns if turn.decided_to_packet_ms is not None]
         return {
             "turns": len(self.turns),
-            "voice_to_voice_p50_ms": _percentile(self.voice_to_voice, 50),
-            "voice_to_voice_p90_ms": _percentile(self.voice_to_voice, 90),
-            "decided_to_packet_p50_ms": _percentile(decided, 50),
+            "voice_to_voice_p50_ms": percentile(self.voice_to_voice, 50),
+            "voice_to_voice_p90_ms": percentile(self.voice_to_voice, 90),
+            "voice_to_voice_p99_ms": percentile(self.voice_to_voice, 99),
+            "decided_to_packet_p50_ms": percentile(decided, 50),
             "answered_within_2_s": sum(ms <= _SOON_S * 1000 for ms in self.voice_to_voice),
             "pauses": sum(turn.pauses for turn in self.turns),
             "pauses_answered_early": sum(min(turn.early, turn.pauses) for turn in self.turns),
             "underruns": sum(turn.longest_gap_ms > 0 for turn in self.turns),
+            "word_error_percent": word_error_percent([(turn.asked, turn.heard) for turn in self.turns]),
         }
 
     def stages(self) -> dict[str, float]:
@@ -68,24 +78,44 @@ class Report:
     def as_table(self) -> RenderableType:
         table = Table("turn", "voice to voice", "decided → packet", "early", "heard", box=None, pad_edge=False)
         for turn in self.turns:
-            table.add_row(
-                turn.name,
-                _ms(turn.voice_to_voice_ms),
-                _ms(turn.decided_to_packet_ms),
-                str(turn.early or ""),
-                turn.heard,
-            )
-        table.caption = "   ".join(f"{name} {_number(value)}" for name, value in self.summary().items())
-        table.caption_justify = "left"
-        return table
+            times = (turn.voice_to_voice_ms, turn.decided_to_packet_ms)
+            table.add_row(turn.name, *(f"{number(ms)} ms" for ms in times), str(turn.early or ""), turn.heard)
+        return Group(table, in_a_line(self.summary()), waterfall(self.stages()))
+
+    def draw(self, figure: "Figure") -> None:
+        names = sorted({turn.name for turn in self.turns}, reverse=True)
+        stages = self.stages()
+        figure.set_size_inches(8, 0.2 * (len(names) + len(stages)) + 1.8)
+        above, below = figure.subplots(2, sharex=True, height_ratios=(len(names), max(len(stages), 1)))
+        self._draw_turns(above, names)
+        before = 0.0
+        for stage, at in sorted(stages.items(), key=lambda entry: entry[1]):
+            below.barh(stage.replace("_", " "), at - before, left=before, color=PALE)
+            below.text(at, stage.replace("_", " "), f" {at:.0f}", va="center", color=LINE)
+            before = at
+        below.invert_yaxis()
+        below.set_xlabel("ms since the last sample of speech (stages: medians, since the agent's own end of speech)")
+
+    def _draw_turns(self, axes: "Axes", names: Sequence[str]) -> None:
+        """A dot a turn, a row a recording."""
+        for turn in self.turns:
+            if turn.voice_to_voice_ms is not None:
+                axes.plot(turn.voice_to_voice_ms, names.index(turn.name), "o", color=BAD if turn.early else GOOD)
+        for percent, style in ((50, "-"), (90, "--")):
+            at = percentile(self.voice_to_voice, percent)
+            if at is not None:
+                axes.axvline(at, color=LINE, linestyle=style, linewidth=1, label=f"p{percent} {at:.0f} ms")
+        axes.set_yticks(range(len(names)), names)
+        axes.set_title(f"Voice to voice, {self.detection}, {self.conversations} at once (red: also answered early)")
+        if self.voice_to_voice:
+            axes.legend(loc="upper left")
 
 
 async def measure(
     url: str,
     api_key: str,
-    corpus: Sequence[Spoken],
-    *,
-    detection: Detection = "semantic_vad",
+    corpus: Sequence[Recording],
+    detection: Detection,
     conversations: int = 1,
     repeats: int = 1,
     tell: Callable[[str], None] = lambda line: None,
@@ -99,8 +129,8 @@ async def measure(
             spoken = waiting.pop(0)
             async with connect(url, api_key) as connection:
                 await _prepare(connection, detection)
-                turns.append(_measured(spoken, await hold(connection, spoken)))
-                tell(f"{len(turns)} turns: {spoken.name} {_ms(turns[-1].voice_to_voice_ms)}")
+                turns.append(turn_of(spoken, await hold(connection, spoken)))
+                tell(f"{len(turns)} turns: {spoken.name} {number(turns[-1].voice_to_voice_ms)} ms")
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(conversations):
@@ -115,8 +145,9 @@ async def _prepare(connection: Connection, detection: Detection) -> None:
         pass
 
 
-def _measured(spoken: Spoken, answered: Answered) -> Turn:
-    first, timeline = answered.first_audio_s, answered.timeline_ms
+def turn_of(spoken: Recording, answered: Answered) -> Turn:
+    """What was measured, counted from the last sample of speech."""
+    first, timeline = answered.first_sound_s, answered.timeline_ms
     packet, decided = timeline.get("first_packet"), timeline.get("turn_decided")
     return Turn(
         name=spoken.name,
@@ -126,18 +157,7 @@ def _measured(spoken: Spoken, answered: Answered) -> Turn:
         pauses=len(spoken.pauses),
         longest_gap_ms=max(answered.gaps_s, default=0.0) * 1000,
         timeline_ms=timeline,
+        asked=spoken.text,
         heard=answered.heard,
         said=answered.said,
     )
-
-
-def _percentile(values: Sequence[float], percent: int) -> float | None:
-    return float(np.percentile(values, percent)) if values else None
-
-
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f} ms"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"

@@ -85,7 +85,7 @@ class TurnSettings(Section):
     """Silence that ends a turn."""
     speculate: bool = True
     """Whether an answer is begun at a pause, before it is certain that the turn is over."""
-    complete_s: Seconds = 0.25
+    complete_s: Seconds = 0.3
     """`semantic_vad`: silence that ends a turn whose words are complete."""
     incomplete_s: Seconds = 1.6
     """`semantic_vad`: silence that ends a turn whose words are not."""

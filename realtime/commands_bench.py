@@ -1,19 +1,32 @@
-"""antiphon bench: the programs of bench/ on the command line."""
+"""antiphon bench: the programs of bench/ on the command line. What one needs is imported when it runs."""
 
-import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.models import ModelStore
 from realtime.console import run
-from realtime.settings import load_settings
+from realtime.settings import Settings, load_settings
 
-bench_app = typer.Typer(help="Measure: latency.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from bench.report import Report
+
+bench_app = typer.Typer(help="Measure: latency, wer, synthesis, endpointing.", no_args_is_help=True)
 
 _CORPUS = Path(__file__).parent.parent / "tests" / "recordings"
+
+Tell = Callable[[str], None]
+"""Says what is being done."""
+
+Corpus = Annotated[Path, typer.Option(help="Folder of recordings with a manifest.json.", show_default="the tests' own")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+Out = Annotated[Path | None, typer.Option(help="File for the figures, as JSON.", show_default=False)]
+Picture = Annotated[Path | None, typer.Option(help="File for a picture, .png or .svg.", show_default=False)]
+Config = Annotated[Path | None, typer.Option(help="Settings file.", show_default="./config.toml")]
 
 
 @bench_app.callback()
@@ -23,47 +36,133 @@ def bench() -> None:
 
 @bench_app.command()
 def latency(
-    corpus: Annotated[Path, typer.Option(help="Folder of recordings with a manifest.json.")] = _CORPUS,
-    detection: Annotated[str, typer.Option(help="server_vad or semantic_vad.")] = "semantic_vad",
+    corpus: Corpus = _CORPUS,
+    detection: Annotated[
+        Literal["server_vad", "semantic_vad"], typer.Option(help="How the end of a turn is told.")
+    ] = "semantic_vad",
     conversations: Annotated[int, typer.Option(min=1, help="Conversations at once.")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Times that each recording is spoken.")] = 1,
     url: Annotated[str | None, typer.Option(help="Server to measure.", show_default="one in this process")] = None,
-    out: Annotated[Path | None, typer.Option(help="File for the figures, as JSON.", show_default=False)] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings file.", show_default="./config.toml")] = None,
+    as_json: Json = False,
+    out: Out = None,
+    picture: Picture = None,
+    config: Config = None,
 ) -> None:
     """Speak recorded turns in real time; print the time from the last sample of each to the answer's first."""
 
-    async def work() -> None:
-        from bench.caller import read_corpus
-        from bench.latency import Report, measure
+    async def measured(settings: Settings, tell: Tell) -> "Report":
+        from bench.corpus import read_corpus
+        from bench.latency import measure
+        from realtime.client import WIRE_RATE
         from realtime.serve import loaded, running
-        from realtime.waterfall import waterfall
 
-        err = Console(stderr=True)
-        settings = load_settings(config)
-        spoken = read_corpus(corpus, ("turn", "pause"))
-        key = settings.server.api_key.get_secret_value()
-        with err.status("loading …") as status:
+        recordings = read_corpus(corpus, ("turn", "pause"), WIRE_RATE)
 
-            async def measured(address: str) -> Report:
-                return await measure(
-                    address,
-                    key,
-                    spoken,
-                    detection="server_vad" if detection == "server_vad" else "semantic_vad",
-                    conversations=conversations,
-                    repeats=repeats,
-                    tell=lambda line: status.update(Text(line)),
-                )
+        async def of(address: str) -> "Report":
+            key = settings.server.api_key.get_secret_value()
+            return await measure(address, key, recordings, detection, conversations, repeats, tell)
 
-            if url is not None:
-                report = await measured(url)
-            else:
-                async with loaded(settings) as engine, running(engine, settings) as here:
-                    report = await measured(here)
-        Console().print(report.as_table())
-        Console().print(waterfall(report.stages()))
-        if out is not None:
-            out.write_text(json.dumps(report.as_data(), indent=1, ensure_ascii=False), encoding="utf-8")
+        if url is not None:
+            return await of(url)
+        async with loaded(settings, tell) as engine, running(engine, settings) as here:
+            return await of(here)
+
+    _report(measured, as_json, out, picture, config)
+
+
+@bench_app.command()
+def wer(
+    corpus: Corpus = _CORPUS,
+    kinds: Annotated[str, typer.Option(help="Which recordings, by their kind, with commas between.")] = "turn,pause",
+    snr: Annotated[float | None, typer.Option(help="Add white noise this many dB below the speech.")] = None,
+    gain: Annotated[float, typer.Option(help="Make it louder or softer by this many dB.")] = 0.0,
+    as_json: Json = False,
+    out: Out = None,
+    picture: Picture = None,
+    config: Config = None,
+) -> None:
+    """Recognize recordings padded to 30 s, spliced, and while they are spoken; print errors and times of each way."""
+
+    async def measured(settings: Settings, tell: Tell) -> "Report":
+        from bench.corpus import read_corpus
+        from bench.wer import altered, measure
+        from pipeline.audio import INPUT_RATE
+
+        recordings = altered(read_corpus(corpus, kinds.split(","), INPUT_RATE), snr, gain)
+        return measure(_store(settings).resolve(settings.encoder.model), settings.encoder, recordings, tell)
+
+    _report(measured, as_json, out, picture, config)
+
+
+@bench_app.command()
+def synthesis(
+    texts: Annotated[
+        Path | None, typer.Option(help="File of sentences, one a line.", show_default="the bench's own")
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Times that each sentence is spoken.")] = 5,
+    as_json: Json = False,
+    out: Out = None,
+    picture: Picture = None,
+    config: Config = None,
+) -> None:
+    """Speak sentences in windows and at once; print the time to the first sound, and what is understood of them."""
+
+    async def measured(settings: Settings, tell: Tell) -> "Report":
+        from bench.synthesis import TEXTS, measure, read_texts
+        from pipeline.registry import ENCODERS
+
+        sentences, store = read_texts(texts or TEXTS), _store(settings)
+        encoder = await ENCODERS[settings.encoder.backend].open(settings, store)
+        return measure(store.resolve(settings.voice.name), settings.voice, encoder, sentences, repeats, tell)
+
+    _report(measured, as_json, out, picture, config)
+
+
+@bench_app.command()
+def endpointing(
+    texts: Annotated[
+        Path | None,
+        typer.Option(help='JSON with the lists "finished" and "broken_off".', show_default="the bench's own"),
+    ] = None,
+    as_json: Json = False,
+    out: Out = None,
+    picture: Picture = None,
+    config: Config = None,
+) -> None:
+    """Ask the decoder which texts are finished; print how many it finds and how many it mistakes."""
+
+    async def measured(settings: Settings, tell: Tell) -> "Report":
+        from bench.corpus import read_json
+        from bench.endpointing import TEXTS, Texts, measure
+        from pipeline.registry import DECODERS
+
+        asked = read_json(texts or TEXTS, Texts)
+        decoder = await DECODERS[settings.decoder.backend].open(settings, _store(settings))
+        try:
+            return await measure(decoder, settings, asked, tell)
+        finally:
+            await decoder.close()
+
+    _report(measured, as_json, out, picture, config)
+
+
+def _report(
+    measured: Callable[[Settings, Tell], Awaitable["Report"]],
+    as_json: bool,
+    out: Path | None,
+    picture: Path | None,
+    config: Path | None,
+) -> None:
+    async def work() -> None:
+        from bench.report import Output
+
+        output = Output(as_json, out, picture)
+        with Console(stderr=True).status("loading …") as status:
+            report = await measured(load_settings(config), lambda line: status.update(Text(line)))
+        output.show(report)
 
     run(work)
+
+
+def _store(settings: Settings) -> ModelStore:
+    return ModelStore(settings.models.cache, settings.models.offline)

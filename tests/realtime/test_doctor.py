@@ -56,7 +56,9 @@ def test_wrong_settings_fail(config: Path) -> None:
 def test_server_that_does_not_answer_fails(config: Path) -> None:
     with config.open("a") as file:
         file.write("[models]\noffline = true\n")
-    config.write_text(config.read_text().replace("[decoder]\n", '[decoder]\nbackend = "openai"\nurl = "http://127.0.0.1:9/v1"\n'))
+    config.write_text(
+        config.read_text().replace("[decoder]\n", '[decoder]\nbackend = "openai"\nurl = "http://127.0.0.1:9/v1"\n')
+    )
     found = findings(config)["decoder server"]
     assert (found.mark, found.remedy) == ("fail", "start it, or set [decoder] url")
 

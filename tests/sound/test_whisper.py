@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from bench.wer import normalised
-from pipeline.encoders.encoder import ENCODER_RATE, EncoderStream, Heard
+from pipeline.audio import INPUT_RATE
+from pipeline.encoders.encoder import EncoderStream, Heard
 from pipeline.encoders.guards import Hypothesis
 from pipeline.encoders.logmel import LogMels
 from pipeline.encoders.whisper import FULL_FRAMES, WINDOW_FRAMES, Encoding, Whisper
@@ -22,7 +23,7 @@ from tts.synthesizer import Pcm
 RECORDINGS = Path(__file__).parents[1] / "recordings"
 ITEMS = {item["file"]: item for item in json.loads((RECORDINGS / "manifest.json").read_text())["items"]}
 NAMES = ("turn_02.wav", "turn_05.wav", "turn_07.wav", "pause_03.wav")
-BLOCK = ENCODER_RATE // 50
+BLOCK = INPUT_RATE // 50
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +44,12 @@ def said(*names: str) -> str:
 
 
 def noise(seconds: float, db: float, seed: int = 0) -> Pcm:
-    samples = np.random.default_rng(seed).standard_normal(round(seconds * ENCODER_RATE), np.float32)
+    samples = np.random.default_rng(seed).standard_normal(round(seconds * INPUT_RATE), np.float32)
     return samples * np.float32(10 ** (db / 20))
 
 
 def hum(seconds: float, hz: float) -> Pcm:
-    phase = 2 * np.pi * hz * np.arange(round(seconds * ENCODER_RATE)) / ENCODER_RATE
+    phase = 2 * np.pi * hz * np.arange(round(seconds * INPUT_RATE)) / INPUT_RATE
     pcm = noise(seconds, -70)
     for k in range(1, 6):
         pcm += (0.1 * np.sin(k * phase) / k).astype(np.float32)
@@ -59,8 +60,8 @@ def cough() -> Pcm:
     pcm = noise(2, -65)
     for start, seconds in ((0.4, 0.25), (0.8, 0.2)):
         burst = noise(seconds, -6, seed=1)
-        at = np.arange(len(burst)) / ENCODER_RATE
-        first = round(start * ENCODER_RATE)
+        at = np.arange(len(burst)) / INPUT_RATE
+        first = round(start * INPUT_RATE)
         pcm[first : first + len(burst)] += burst * (np.exp(-18 * at) * (1 - np.exp(-400 * at))).astype(np.float32)
     return pcm
 
@@ -97,12 +98,12 @@ def test_what_was_said_is_heard(whisper: Whisper) -> None:
 def test_it_hears_as_well_softly_and_in_noise(whisper: Whisper, name: str) -> None:
     pcm = recording(name)
     assert wer(said(name), transcribe(whisper, pcm * np.float32(0.1))) <= 0.2
-    assert wer(said(name), transcribe(whisper, pcm + noise(len(pcm) / ENCODER_RATE, -45))) <= 0.2
+    assert wer(said(name), transcribe(whisper, pcm + noise(len(pcm) / INPUT_RATE, -45))) <= 0.2
 
 
 def test_words_from_the_first_sample_on_are_heard(whisper: Whisper) -> None:
     name = "turn_02.wav"
-    start = round(ITEMS[name]["speech_start_s"] * ENCODER_RATE)
+    start = round(ITEMS[name]["speech_start_s"] * INPUT_RATE)
     assert wer(said(name), transcribe(whisper, recording(name)[start:])) == 0
 
 
@@ -113,7 +114,7 @@ def test_any_length_of_block_will_do(whisper: Whisper, block: int) -> None:
 
 def test_most_words_are_committed_while_the_person_speaks(whisper: Whisper) -> None:
     name = "turn_07.wav"
-    pcm = recording(name)[: round(ITEMS[name]["speech_end_s"] * ENCODER_RATE)]
+    pcm = recording(name)[: round(ITEMS[name]["speech_end_s"] * INPUT_RATE)]
     committed = push_all(whisper.open(), pcm).committed
     assert len(committed.split()) >= len(said(name).split()) / 2
     assert normalised(said(name)).startswith(normalised(committed))
@@ -130,7 +131,7 @@ def test_a_push_between_looks_hears_nothing_new(whisper: Whisper) -> None:
 def test_an_utterance_is_taken_up_again_after_a_finish(whisper: Whisper) -> None:
     name = "pause_03.wav"
     pcm = recording(name)
-    resume = round((ITEMS[name]["pauses"][0]["start_s"] + 0.2) * ENCODER_RATE)
+    resume = round((ITEMS[name]["pauses"][0]["start_s"] + 0.2) * INPUT_RATE)
     stream = whisper.open()
     before = push_all(stream, pcm[:resume])
     assert normalised(stream.finish().text) == "what is the square root of"
@@ -152,7 +153,7 @@ def test_nothing_was_said_before_the_first_sample(whisper: Whisper) -> None:
     "pcm",
     [
         pytest.param(np.zeros(1, np.float32), id="one sample"),
-        pytest.param(np.zeros(2 * ENCODER_RATE, np.float32), id="digital silence"),
+        pytest.param(np.zeros(2 * INPUT_RATE, np.float32), id="digital silence"),
         pytest.param(noise(0.6, -20), id="a short rush"),
         pytest.param(noise(3, -20), id="a loud rush"),
         pytest.param(noise(2, -55), id="a quiet room"),
@@ -168,7 +169,7 @@ def test_no_words_are_made_up(whisper: Whisper, pcm: Pcm) -> None:
 def test_a_turn_of_more_than_half_a_minute_is_carried_over(whisper: Whisper) -> None:
     names = NAMES * 3
     pcm = np.concatenate([recording(name) for name in names])
-    assert len(pcm) > 45 * ENCODER_RATE
+    assert len(pcm) > 45 * INPUT_RATE
     assert wer(said(*names), transcribe(whisper, pcm, block=4 * BLOCK)) <= 0.06
     assert wer(said(*names), transcribe(whisper, pcm, block=len(pcm))) <= 0.06
 
@@ -188,8 +189,8 @@ def test_the_window_stays_bounded_whatever_comes(whisper: Whisper, monkeypatch: 
 
     monkeypatch.setattr(whisper, "encode", spy)
     stream = whisper.open()
-    for pcm in (noise(22, -20), np.tile(recording("turn_07.wav"), 5), np.zeros(22 * ENCODER_RATE, np.float32)):
-        push_all(stream, pcm, block=ENCODER_RATE)
+    for pcm in (noise(22, -20), np.tile(recording("turn_07.wav"), 5), np.zeros(22 * INPUT_RATE, np.float32)):
+        push_all(stream, pcm, block=INPUT_RATE)
     assert frames
     assert max(frames) <= WINDOW_FRAMES
 

@@ -1,0 +1,57 @@
+"""The commands with the real models, on as little as will do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from realtime.cli import app
+
+RECORDINGS = Path(__file__).parents[1] / "recordings"
+
+
+def bench(*arguments: str) -> dict[str, Any]:
+    result = CliRunner().invoke(app, ["bench", *arguments, "--json"])
+    assert result.exit_code == 0, result.output
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """One short recording."""
+    items = json.loads((RECORDINGS / "manifest.json").read_text())["items"]
+    items = [{**item, "file": str(RECORDINGS / item["file"])} for item in items if item["file"] == "turn_03.wav"]
+    (tmp_path / "manifest.json").write_text(json.dumps({"items": items}))
+    return tmp_path
+
+
+def test_wer(corpus: Path) -> None:
+    ways = bench("wer", "--corpus", str(corpus))["ways"]
+    assert [way["word_error_percent"] for way in ways.values()] == [0, 0, 0]
+    assert ways["listening"]["looks"] > ways["at once"]["looks"] == 1
+
+
+def test_synthesis(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("There is a small bakery.\n")
+    (sentence,) = bench("synthesis", "--texts", str(tmp_path / "texts.txt"), "--repeats", "1")["sentences"]
+    assert sentence["difference"] < 1e-4
+    assert sentence["first_chunk_ms"] < sentence["streamed_ms"]
+
+
+def test_endpointing(tmp_path: Path) -> None:
+    texts = {"finished": ["What is your name?"], "broken_off": ["I would like to"]}
+    (tmp_path / "texts.json").write_text(json.dumps(texts))
+    report = bench("endpointing", "--texts", str(tmp_path / "texts.json"))
+    (finished,), (broken_off,) = report["finished"], report["broken_off"]
+    assert finished["probability"] > 0.1 > 0.01 > broken_off["probability"]
+    assert finished["wait_s"] < broken_off["wait_s"]
+
+
+@pytest.mark.parametrize("command", ["latency", "wer"])
+def test_a_folder_without_recordings_is_refused_in_one_line(command: str, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["bench", command, "--corpus", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "manifest.json can't be read: No such file" in " ".join(result.output.split())
