@@ -89,6 +89,7 @@ class _Listener:
         self._answered = False
         """Whether the newest turn has its answer."""
         self._transcripts: list[str] = []
+        self._asked_again = False
         self._audio: list[Pcm] = []
         self._reply = Reply()
 
@@ -103,7 +104,7 @@ class _Listener:
                 await self._complete.wait()
                 gathering.cancel()
         except TimeoutError:
-            if not any(self._transcripts) and not self._speaking:
+            if not self._transcripts and not self._speaking:
                 raise NotAnswered("no speech was heard in the question") from None
             raise NotAnswered(f"the server was silent for {_PATIENCE_S} s") from None
         self._reply.transcript = " ".join(filter(None, self._transcripts))
@@ -115,12 +116,16 @@ class _Listener:
         while True:
             self._look()
             self._take(await self._connection.receive())
+            if self._transcripts and not any(self._transcripts) and not self._asked_again:
+                # A sound without words is not answered unasked; but here somebody waits for an answer.
+                self._asked_again = True
+                await self._connection.send({"type": "response.create"})
 
     def _look(self) -> None:
         """See whether that is all, or how long to wait for more."""
         if self._ended and self._answered and not self._speaking:
             self._complete.set()
-        in_vain = self._ended and not self._speaking and not any(self._transcripts)
+        in_vain = self._ended and not self._speaking and not self._transcripts
         patience_s = _NO_SPEECH_S if in_vain else _PATIENCE_S
         self._deadline.reschedule(asyncio.get_running_loop().time() + patience_s)
 
