@@ -34,7 +34,8 @@ async def serve(settings: Settings) -> None:
             name = "localhost" if host in ("127.0.0.1", "::1") else host
             url = _address(name, listening.getsockname()[1])
             _err.print(f"Antiphon is listening on {url}   (Ctrl-C stops it)")
-            _err.print(f"Try:  antiphon ask QUESTION.wav --url {url}", highlight=False, soft_wrap=True)
+            _err.print("Open it in a browser and talk; or, in another terminal:")
+            _err.print(f"    antiphon ask QUESTION.wav --url {url}", highlight=False, soft_wrap=True)
             await server.serve(sockets=[listening])
 
 

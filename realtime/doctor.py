@@ -26,7 +26,6 @@ _PACKAGES = {
     "torch": "torch",
     "transformers": "transformers",
     "ctranslate2": "ctranslate2",
-    "faster-whisper": "faster_whisper",
     "onnxruntime": "onnxruntime",
     "onnx": "onnx",
     "xllamacpp": "xllamacpp",
