@@ -50,9 +50,10 @@ class Hearing:
         self.received += len(pcm)
         self.arrivals.note(self.received)
         self._recent.push(pcm)
-        if self.utterance is not None and in_turn:
-            self.utterance.add(pcm)
         probabilities = await self._workers.run(Urgency.DETECT, lambda: self._vad.push(pcm))
+        if self.utterance is not None and in_turn:
+            # Only now: what lies behind the end of a turn is taken back from it before anybody listens.
+            self.utterance.add(pcm)
         return self._decisions(probabilities)
 
     def open_utterance(self, since: int) -> int:

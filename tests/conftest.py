@@ -14,6 +14,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 
     async def test() -> None:
         await pyfuncitem.obj(**arguments)
+        for _ in range(20):
+            await asyncio.sleep(0)  # generators of other packages that were left half read are closed by the loop
         left = asyncio.all_tasks() - {asyncio.current_task()}
         assert not left, f"the test left tasks behind: {left}"
 

