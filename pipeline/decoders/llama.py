@@ -161,6 +161,8 @@ class LlamaContext(UnitList):
         self._llama = llama
         self._slots = slots
         self._system = instructions + hermes.describe(tools)
+        self._rendered: tuple[list[Unit], list[int], str] | None = None
+        """What was rendered last, of which units."""
 
     async def length(self) -> int:
         return len(await self._prompt())
@@ -251,11 +253,18 @@ class LlamaContext(UnitList):
         """The tokens up to the last word of the last message, through the model's own chat template, and what follows.
 
         The template is given stand-ins for what was said, and the tokens of the real words are put in their places, so
-        that nothing a person says can be read as a control token.
+        that nothing a person says can be read as a control token. An answer asks twice: for its length, and for it.
         """
+        if self._rendered is None or self._rendered[0] != self._units:
+            units = list(self._units)
+            self._rendered = (units, *await self._render_anew(units))
+        _, tokens, rest = self._rendered
+        return tokens, rest
+
+    async def _render_anew(self, units: Sequence[Unit]) -> tuple[list[int], str]:
         said = [self._system]
         messages = [{"role": "system", "content": _stand_in(0)}]
-        for role, texts in _messages(self._units):
+        for role, texts in _messages(units):
             messages.append(
                 {"role": role, "content": "".join(map(_stand_in, range(len(said), len(said) + len(texts))))}
             )
