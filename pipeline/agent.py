@@ -13,6 +13,7 @@ from pipeline.commands import (
     Command,
     Commit,
     DeleteItem,
+    Hush,
     Respond,
     RetrieveItem,
     SessionSettings,
@@ -25,7 +26,7 @@ from pipeline.edits import Edit, edit
 from pipeline.endpointing import thresholds
 from pipeline.engine import Engine
 from pipeline.events import Cleared, ItemAdded, Refused, Updated
-from pipeline.gate import Outlet
+from pipeline.gate import Listener
 from pipeline.hearing import Hearing, blocks
 from pipeline.inbox import Inbox
 from pipeline.items import Message
@@ -36,7 +37,7 @@ from pipeline.turns import Turns
 class Agent:
     """`run` holds the conversation until it is cancelled; `do` hands it commands; what happens goes to `outlet`."""
 
-    def __init__(self, engine: Engine, settings: SessionSettings, outlet: Outlet) -> None:
+    def __init__(self, engine: Engine, settings: SessionSettings, outlet: Listener) -> None:
         self._engine = engine
         self._settings = settings
         self._outlet = outlet
@@ -83,6 +84,8 @@ class Agent:
                 self._turns.respond(command)
             case Cancel():
                 self._answers.cancel(command)
+            case Hush():
+                self._answers.stop("client_cancelled")
             case AddItem() | RetrieveItem() | DeleteItem() | TruncateItem():
                 await self._edit(command)
 

@@ -22,7 +22,7 @@ from pipeline.events import (
     ResponseStarted,
     StopReason,
 )
-from pipeline.gate import Gate, Outlet
+from pipeline.gate import Gate, Listener
 from pipeline.ids import new_id
 from pipeline.items import Message
 from pipeline.prompt import Prompt
@@ -41,7 +41,7 @@ class Place:
     engine: Engine
     conversation: Conversation
     prompt: Prompt
-    outlet: Outlet
+    outlet: Listener
     clock: Callable[[], int]
     """The conversation's time, in input samples."""
     settings: Callable[[], SessionSettings]

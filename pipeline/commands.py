@@ -149,6 +149,22 @@ class Cancel:
     event_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Stop what is being said, and what is still being heard (output_audio_buffer.clear)."""
+
+
 Command = (
-    Audio | Silence | Update | Commit | Clear | AddItem | RetrieveItem | DeleteItem | TruncateItem | Respond | Cancel
+    Audio
+    | Silence
+    | Update
+    | Commit
+    | Clear
+    | AddItem
+    | RetrieveItem
+    | DeleteItem
+    | TruncateItem
+    | Respond
+    | Cancel
+    | Hush
 )

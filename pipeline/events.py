@@ -154,6 +154,16 @@ class OutputAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class Playback:
+    """How the listener is to hear the agent from now on, until somebody has or has not broken in.
+
+    "ducked" is quieter; "paused" is silence, in which the sound waits and nothing of it is lost; "full" goes on.
+    """
+
+    state: Literal["full", "ducked", "paused"]
+
+
+@dataclass(frozen=True, slots=True)
 class OutputDone:
     """The answer's item number `index` is finished or was cut short."""
 
@@ -207,6 +217,7 @@ Event = (
     | OutputAdded
     | OutputText
     | OutputAudio
+    | Playback
     | OutputDone
     | ResponseDone
     | Refused

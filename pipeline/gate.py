@@ -22,6 +22,19 @@ class Outlet(Protocol):
         ...
 
 
+class Listener(Outlet, Protocol):
+    """Who hears a conversation's answers, by way of a transport."""
+
+    @property
+    def follows(self) -> bool:
+        """Whether the loudspeaker there does what `Playback` says."""
+        ...
+
+    def played(self, response_id: str) -> int | None:
+        """Samples of an answer that were heard; None: the transport can't tell, and the agent reckons."""
+        ...
+
+
 class Gate:
     """An outlet that keeps what comes until it is opened, and lets nothing through once it is shut."""
 

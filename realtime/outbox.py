@@ -4,13 +4,13 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from openai.types.realtime import RealtimeServerEvent, ResponseDoneEvent
+from openai.types.realtime import ResponseDoneEvent
 from starlette.websockets import WebSocket
 
 from pipeline.events import Event, OutputAudio, ResponseDone
 from pipeline.timeline import Timeline
 from realtime.session import Session
-from realtime.wire import serialize
+from realtime.wire import ServerEvent, serialize
 
 _AUDIO_BYTES = 128 * 1024
 """Text on its way to a client beyond which the agent waits with more audio: about two seconds of pcm16."""
@@ -36,13 +36,20 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def follows(self) -> bool:
+        return self._session.extensions.playback
+
+    def played(self, response_id: str) -> int | None:
+        return None  # only the client knows
+
     def emit(self, event: Event) -> None:
         """Tell the client what happened. Never blocks."""
         timeline = event.timeline if isinstance(event, OutputAudio | ResponseDone) else None
         for server_event in self._session.report(event):
             self.put(server_event, timeline)
 
-    def put(self, event: RealtimeServerEvent, timeline: Timeline | None = None) -> None:
+    def put(self, event: ServerEvent, timeline: Timeline | None = None) -> None:
         parcel = _Parcel(event if isinstance(event, ResponseDoneEvent) else None, serialize(event), timeline)
         self._waiting.append(parcel)
         self._count(len(parcel.text))

@@ -1,7 +1,7 @@
 """The Realtime protocol's side of a conversation: client events in, commands and server events out."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from openai.types.realtime import (
@@ -15,7 +15,6 @@ from openai.types.realtime import (
     OutputAudioBufferClearEvent,
     RealtimeClientEvent,
     RealtimeResponseCreateParams,
-    RealtimeServerEvent,
     RealtimeSessionCreateRequest,
     ResponseCancelEvent,
     ResponseCreateEvent,
@@ -33,6 +32,7 @@ from pipeline.commands import (
     Command,
     Commit,
     DeleteItem,
+    Hush,
     Respond,
     RetrieveItem,
     SessionSettings,
@@ -53,6 +53,7 @@ from pipeline.events import (
     OutputAudio,
     OutputDone,
     OutputText,
+    Playback,
     Refused,
     ResponseDone,
     ResponseStarted,
@@ -69,9 +70,10 @@ from realtime import describe
 from realtime.codec import InputDecoder
 from realtime.content import decode_base64, to_item
 from realtime.describe import Merge, Offer, first_config, session_object
+from realtime.extensions import Extensions, OutputAudioEvent, PlaybackEvent
 from realtime.reports import report_input, report_item, report_transcription
 from realtime.responses import ResponseReport, timeline_json
-from realtime.wire import Invalid, error_event, parse
+from realtime.wire import Invalid, ServerEvent, error_event, parse
 
 _SHORTEST_COMMIT_MS = 100
 _LONGEST_ANSWER_MS = 24 * 3600 * 1000
@@ -83,20 +85,29 @@ class Received(NamedTuple):
     """What a client event comes to: commands for the agent, and what the client is told at once."""
 
     commands: tuple[Command, ...] = ()
-    events: tuple[RealtimeServerEvent, ...] = ()
+    events: tuple[ServerEvent, ...] = ()
 
 
 class Session:
     """One client's session.
 
-    `model` is the client's name for us. An event of more than `max_event_bytes` is refused unread. With
-    `timeline`, every `response.done` gets the turn's time stamps (`seal`).
+    `model` is the client's name for us. An event of more than `max_event_bytes` is refused unread. With `by_track`,
+    sound goes both ways beside the events, and the answer's is ours to stop.
     """
 
-    def __init__(self, offer: Offer, model: str, *, max_event_bytes: int, timeline: bool = False) -> None:
+    def __init__(
+        self,
+        offer: Offer,
+        model: str,
+        *,
+        max_event_bytes: int,
+        extensions: Extensions = Extensions(),  # noqa: B008 - a value, as immutable as a number
+        by_track: bool = False,
+    ) -> None:
         self.id = new_id("sess")
+        self.extensions = extensions
         self._offer = offer
-        self._timeline = timeline
+        self._by_track = by_track
         self._max_event_bytes = max_event_bytes
         self._conversation_id = new_id("conv")
         self._config = first_config(offer, model)
@@ -115,7 +126,7 @@ class Session:
         """As the client last asked for them."""
         return self._config.settings
 
-    def open(self) -> list[RealtimeServerEvent]:
+    def open(self) -> Sequence[ServerEvent]:
         session = session_object(self._in_force, self.id)
         return [SessionCreatedEvent(type="session.created", event_id=new_id("event"), session=session)]
 
@@ -133,7 +144,7 @@ class Session:
             problem = error_event(error.code, error.message, error.param, error.event_id or event_id)
             return Received(events=(problem,))
 
-    def report(self, event: Event) -> list[RealtimeServerEvent]:
+    def report(self, event: Event) -> Sequence[ServerEvent]:
         """What the client is told of something that happened in the agent."""
         match event:
             case ResponseStarted() | OutputAdded() | OutputText() | OutputAudio() | OutputDone() | ResponseDone():
@@ -147,6 +158,10 @@ class Session:
                     self._in_force = self._asked.popleft()
                 session = session_object(self._in_force, self.id)
                 return [SessionUpdatedEvent(type="session.updated", event_id=new_id("event"), session=session)]
+            case Playback():
+                if not self.extensions.playback:
+                    return []
+                return [PlaybackEvent(type="antiphon.playback", event_id=new_id("event"), state=event.state)]
             case Refused():
                 return [error_event(event.code, event.message, event.param, event.event_id)]
             case SpeechStarted() | SpeechStopped() | IdleTimeout() | Committed() | Cleared():
@@ -154,7 +169,7 @@ class Session:
 
     def seal(self, event: ResponseDoneEvent, timeline: Timeline) -> ResponseDoneEvent:
         """Add the turn's time stamps, if the client asked for them."""
-        if not self._timeline:
+        if not self.extensions.timeline:
             return event
         metadata = (event.response.metadata or {}) | {"timeline": timeline_json(timeline)}
         response = event.response.model_copy(update={"metadata": metadata})
@@ -184,6 +199,8 @@ class Session:
                 return self._respond(event)
             case ResponseCancelEvent():
                 return Received((Cancel(event.response_id, event.event_id),))
+            case OutputAudioBufferClearEvent() if self._by_track:
+                return Received((Hush(),))
             case OutputAudioBufferClearEvent():
                 message = (
                     "Over a WebSocket the client plays the audio: it stops its own playback, "
@@ -274,7 +291,7 @@ class Session:
 
     def _report_response(
         self, event: ResponseStarted | OutputAdded | OutputText | OutputAudio | OutputDone | ResponseDone
-    ) -> list[RealtimeServerEvent]:
+    ) -> Sequence[ServerEvent]:
         if isinstance(event, ResponseStarted):
             report = ResponseReport(event, self._in_force.output, self._conversation_id)
             self._responses[event.response_id] = report
@@ -287,12 +304,25 @@ class Session:
                 return report.text(event)
             case OutputAudio():
                 self._has_spoken = True
-                return report.audio(event)
+                return self._tell_of_audio(event) if self._by_track else report.audio(event)
             case OutputDone():
                 return report.item_done(event)
             case ResponseDone():
                 del self._responses[event.response_id]
                 return [report.done(event)]
+
+    def _tell_of_audio(self, event: OutputAudio) -> Sequence[ServerEvent]:
+        if not self.extensions.playback:
+            return []
+        return [
+            OutputAudioEvent(
+                type="antiphon.output_audio",
+                event_id=new_id("event"),
+                response_id=event.response_id,
+                item_id=event.item_id,
+                duration_ms=len(event.pcm) * 1000 / self._in_force.output.rate,
+            )
+        ]
 
 
 def _truncate(event: ConversationItemTruncateEvent) -> Received:
@@ -312,5 +342,5 @@ def _metadata(asked: RealtimeResponseCreateParams) -> dict[str, str]:
     return metadata
 
 
-def _complain(complaints: list[Invalid], event_id: str | None) -> tuple[RealtimeServerEvent, ...]:
+def _complain(complaints: list[Invalid], event_id: str | None) -> tuple[ServerEvent, ...]:
     return tuple(error_event(error.code, error.message, error.param, event_id) for error in complaints)

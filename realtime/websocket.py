@@ -11,8 +11,9 @@ from starlette.datastructures import QueryParams
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipeline.commands import Audio, Command, SessionSettings, Silence
-from pipeline.gate import Outlet
+from pipeline.gate import Listener
 from realtime.describe import Offer
+from realtime.extensions import Extensions
 from realtime.idle import STEP_S, IdleClock
 from realtime.outbox import Outbox
 from realtime.session import Session
@@ -40,7 +41,7 @@ class Service:
     offer: Offer
     models: Mapping[str, str]
     """Names of the models by their role."""
-    open: Callable[[SessionSettings, Outlet], Conversing]
+    open: Callable[[SessionSettings, Listener], Conversing]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Sessions:
             self._service.offer,
             query.get("model") or "antiphon",
             max_event_bytes=self._limits.max_event_bytes,
-            timeline=query.get("timeline") in ("1", "true"),
+            extensions=Extensions.of(query),
         )
 
     def _refuse(self, query: QueryParams) -> _End | None:

@@ -12,6 +12,9 @@ from pydantic_core import ErrorDetails, from_json
 
 from pipeline.ids import new_id
 from realtime.codec import PCM_RATES
+from realtime.extensions import ExtensionEvent
+
+ServerEvent = RealtimeServerEvent | ExtensionEvent
 
 
 class Invalid(ValueError):
@@ -57,7 +60,7 @@ def parse(raw: str | bytes) -> RealtimeClientEvent:
     return event
 
 
-def serialize(event: RealtimeServerEvent) -> str:
+def serialize(event: ServerEvent) -> str:
     # Unset is left out, None is null. Our wider sample rates would make the package's types warn.
     return event.model_dump_json(exclude_unset=True, warnings=False)
 

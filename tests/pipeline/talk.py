@@ -47,6 +47,11 @@ class Talk:
         self.agent = Agent(engine, settings, self)
         self._seen = 0
 
+    follows = True
+
+    def played(self, response_id: str) -> int | None:
+        return None
+
     def emit(self, event: Event) -> None:
         self.events.append(event)
 

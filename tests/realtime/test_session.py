@@ -20,6 +20,7 @@ from pipeline.decoders.decoder import Tool
 from pipeline.items import FunctionCall, FunctionOutput, Item, Message
 from pipeline.timeline import Timeline
 from realtime.describe import Offer
+from realtime.extensions import Extensions
 from realtime.session import Received, Session
 from realtime.wire import serialize
 
@@ -47,7 +48,7 @@ WEATHER_WIRE = {
 
 
 def new_session() -> Session:
-    return Session(OFFER, "gpt-realtime", max_event_bytes=100_000, timeline=True)
+    return Session(OFFER, "gpt-realtime", max_event_bytes=100_000, extensions=Extensions(timeline=True))
 
 
 def send(session: Session, kind: str, /, **fields: object) -> Received:
@@ -799,7 +800,7 @@ def test_the_timeline_comes_to_those_who_ask() -> None:
         (True, {"a": "b", "timeline": '{"speech_ended":0.0,"turn_decided":500.0,"first_packet":750.2}'}),
         (False, {"a": "b"}),
     ]:
-        session = Session(OFFER, "x", max_event_bytes=1_000, timeline=wanted)
+        session = Session(OFFER, "x", max_event_bytes=1_000, extensions=Extensions(timeline=wanted))
         start_answer(session)
         [event] = session.report(
             on.ResponseDone("resp_1", "completed", None, None, (), on.Usage(), timeline, {"a": "b"})

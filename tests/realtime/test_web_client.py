@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from pipeline.commands import SemanticVad, SessionSettings
-from pipeline.gate import Outlet
+from pipeline.gate import Listener
 from realtime.app import WEB_CLIENT, create_app
 from realtime.auth import Guard
 from realtime.describe import Offer
@@ -95,7 +95,7 @@ def page() -> Page:
 
 
 def client() -> httpx.AsyncClient:
-    def never(settings: SessionSettings, outlet: Outlet) -> Conversing:
+    def never(settings: SessionSettings, outlet: Listener) -> Conversing:
         raise AssertionError("nobody connects")
 
     settings = SessionSettings("", (), "auto", "audio", "joe", 24_000, None, SemanticVad(), True)

@@ -26,7 +26,7 @@ from pipeline.commands import (
     Silence,
     Update,
 )
-from pipeline.gate import Outlet
+from pipeline.gate import Listener
 from pipeline.items import Message
 from pipeline.timeline import Timeline
 from realtime.app import Server, create_app
@@ -50,7 +50,7 @@ SETTINGS = SessionSettings(
 class ScriptedAgent:
     """Stands in for the agent: confirms settings and items, answers "Hi." with two samples of sound."""
 
-    def __init__(self, settings: SessionSettings, outlet: Outlet) -> None:
+    def __init__(self, settings: SessionSettings, outlet: Listener) -> None:
         self.first_settings = settings
         self.outlet = outlet
         self.inbox: asyncio.Queue[Command] = asyncio.Queue(maxsize=4)
@@ -143,13 +143,13 @@ class ReadyServer(Server):
 
 @asynccontextmanager
 async def serving(
-    agent: Callable[[SessionSettings, Outlet], ScriptedAgent] = ScriptedAgent,
+    agent: Callable[[SessionSettings, Listener], ScriptedAgent] = ScriptedAgent,
     guard: Guard | None = None,
     **limits: Any,  # noqa: ANN401
 ) -> AsyncIterator[Running]:
     agents: list[ScriptedAgent] = []
 
-    def open_agent(settings: SessionSettings, outlet: Outlet) -> ScriptedAgent:
+    def open_agent(settings: SessionSettings, outlet: Listener) -> ScriptedAgent:
         agents.append(agent(settings, outlet))
         return agents[-1]
 
