@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 from pipeline.commands import Respond, SessionSettings
 from pipeline.conversation import Conversation, as_units
 from pipeline.decoders.decoder import DecoderError, Sampling, Written
+from pipeline.echo import Sound
 from pipeline.engine import Engine
 from pipeline.events import (
     Event,
@@ -28,10 +29,14 @@ from pipeline.items import Message
 from pipeline.prompt import Prompt
 from pipeline.response import Means, Response
 from pipeline.timeline import Timeline
+from tts.synthesizer import Pcm
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_WORTH_S = 0.5
+"""Who speaks up when less than this is left to hear has waited for it: it is the next turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +77,10 @@ class Answer:
         """The item that stands before each item of the answer."""
         speaking = self._settings.modality == "audio"
         voice = place.engine.synthesizer.open(self._settings.voice) if speaking else None
-        means = Means(place.engine.workers, voice, self._settings.output_rate, place.clock)
+        means = Means(place.engine.workers, voice, self._settings.output_rate, place.clock, place.outlet.played)
         self._gate = Gate(self._pass_on, place.outlet, self._settings.output_rate)
         self._response = Response(new_id("resp"), means, self._gate, timeline)
+        self._sound = Sound(self._settings.output_rate)
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -87,9 +93,14 @@ class Answer:
         return self._task is not None and not self._task.done()
 
     @property
+    def audible(self) -> bool:
+        """Whether some of it was sent and is still to be heard."""
+        return self._response.audible()
+
+    @property
     def heard_out(self) -> bool:
         """Whether it is made, and nothing of it is left to hear."""
-        return not self.active and not self._response.audible()
+        return not self.active and not self.audible
 
     @property
     def ends(self) -> int:
@@ -132,6 +143,23 @@ class Answer:
         """Whether nothing of it has reached anybody yet."""
         return self.active and self._response.heard_s() == 0 and self._response.modality == "audio"
 
+    @property
+    def worth_going_on(self) -> bool:
+        """Whether somebody hears it, and enough of it is left that to go on with it later makes sense."""
+        response = self._response
+        return response.heard_s() > 0 and (self.active or response.left_s() >= _WORTH_S)
+
+    def hold(self) -> None:
+        """It waits where it is."""
+        self._response.playout.hold(self._place.clock())
+
+    def go_on(self) -> None:
+        self._response.playout.go_on(self._place.clock())
+
+    def played(self) -> Pcm:
+        """Its sound that was played since this was last asked, at the ear's rate."""
+        return self._sound.take(self._response.playout.played(self._place.clock()))
+
     def says(self, item_id: str) -> bool:
         """Whether it is this item that it speaks."""
         return self._response.message is not None and self._response.message.id == item_id
@@ -145,7 +173,7 @@ class Answer:
             self._response.stop()
             self._finish("cancelled", reason)
             self._gate.shut()
-        elif self._response.audible() and self._response.message is not None:
+        elif self.audible and self._response.message is not None:
             self._response.timeline.stamp("interrupted")
             item_id, heard_s = self._response.message.id, self._response.heard_s()
             if item_id in self._place.conversation:
@@ -157,6 +185,7 @@ class Answer:
         self._place.outlet.emit(event)
         if isinstance(event, OutputAudio):
             self._response.playout.send(len(event.pcm), self._place.clock())
+            self._sound.send(event.pcm)
         if not self._request.into_conversation:
             return
         match event:

@@ -5,13 +5,15 @@ import logging
 from collections.abc import Collection
 from typing import Any
 
+import numpy as np
+
 from pipeline.answer import Answer, Place
 from pipeline.commands import Cancel, Respond
 from pipeline.events import Refused, StopReason
 from pipeline.items import Message
 from pipeline.timeline import Timeline
 from pipeline.turn import TurnTaking
-from tts.synthesizer import UnknownVoice
+from tts.synthesizer import Pcm, UnknownVoice
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +27,7 @@ class Answers:
         self._turn = turn
         self._given: list[Answer] = []
         """Those that are being made or heard; only the last one may still be made."""
+        self._held = False
 
     @property
     def active(self) -> Answer | None:
@@ -73,6 +76,7 @@ class Answers:
         for answer in self._given:
             answer.stop(reason)
         self._given.clear()
+        self._held = False
         self._turn.responded()
         return was_heard
 
@@ -81,6 +85,28 @@ class Answers:
         if self._given and all(answer.heard_out for answer in self._given):
             self._given.clear()
             self._turn.responded()
+
+    @property
+    def worth_going_on(self) -> bool:
+        """Whether an answer is being heard that could be gone on with after a word from the listener."""
+        return any(answer.worth_going_on for answer in self._given)
+
+    def hold(self) -> None:
+        """What is being heard waits where it is."""
+        self._held = True
+        for answer in self._given:
+            answer.hold()
+
+    def go_on(self) -> None:
+        self._held = False
+        for answer in self._given:
+            answer.go_on()
+
+    def played(self) -> Pcm | None:
+        """The sound that was played since this was last asked, at the ear's rate; None: there is silence."""
+        if self._held or not any(answer.audible for answer in self._given):
+            return None
+        return np.concatenate([answer.played() for answer in self._given])
 
     def cancel(self, command: Cancel) -> None:
         """Stop the answer that is being made because the client wants it."""
@@ -100,6 +126,7 @@ class Answers:
                 self._given.remove(answer)
                 break
         if not self._given:
+            self._held = False
             self._turn.responded()
 
     def _refuse(self, code: str, message: str, event_id: str | None, param: str | None = None) -> None:

@@ -14,11 +14,13 @@ _FILLED_PAUSE = re.compile(r"\b(?:u+m+|u+h+|e+r+m*|h+m+)\W*$", re.IGNORECASE)
 
 def thresholds(settings: TurnSettings, detection: TurnDetection) -> Thresholds:
     """What turn taking goes by. A semantic turn that nothing more is known of has its longest wait."""
-    threshold, silence_s, idle_s = settings.threshold, settings.silence_s, None
+    threshold, silence_s, idle_s, interrupts = settings.threshold, settings.silence_s, None, True
     match detection:
         case ServerVad():
             threshold, silence_s, idle_s = detection.threshold, detection.silence_s, detection.idle_timeout_s
+            interrupts = detection.interrupt_response
         case SemanticVad():
+            interrupts = detection.interrupt_response
             silence_s = settings.incomplete_s * _factor(settings, detection)
     return Thresholds(
         speech=threshold,
@@ -26,7 +28,11 @@ def thresholds(settings: TurnSettings, detection: TurnDetection) -> Thresholds:
         min_speech=samples(settings.min_speech_s),
         pause=samples(min(settings.pause_s, silence_s)),
         end=samples(silence_s),
+        duck=samples(settings.duck_s) if interrupts else None,
+        hold=samples(settings.hold_s),
         interrupt=samples(settings.interrupt_s),
+        overhear=samples(settings.overhear_s),
+        lift=samples(settings.lift_s),
         max_turn=samples(settings.max_turn_s),
         idle=None if idle_s is None else samples(idle_s),
     )

@@ -1,8 +1,9 @@
 """What comes in through the ear: the clock, the detector, turn taking, and the utterance that is open."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from pipeline.audio import INPUT_RATE, Recent
+from pipeline.audio import INPUT_RATE, Recent, silence
+from pipeline.echo import WINDOW, EchoDetector
 from pipeline.encoders.encoder import Encoder
 from pipeline.ids import new_id
 from pipeline.timeline import Arrivals, Timeline
@@ -34,10 +35,13 @@ class Hearing:
         """The turn that the person has open."""
         self.timeline = Timeline()
         """Of the turn that is open."""
+        self.loudspeaker: Callable[[], Pcm | None] = lambda: None
+        """Gives what the listener was played since it was last asked; None: silence."""
         self._vad = vad.open()
         self._encoder = encoder
         self._workers = workers
         self._recent = Recent(_KEPT_SAMPLES)
+        self._echo = EchoDetector()
         self._taken = 0
         """Input samples that belong to turns which are over: no later turn hears them again."""
 
@@ -68,6 +72,10 @@ class Hearing:
         """The last seconds of sound."""
         return self._recent.last(_KEPT_SAMPLES)
 
+    def since(self, at: int) -> Pcm:
+        """The sound from the sample `at` on, or what is left of it."""
+        return self._recent.last(self.received - at)
+
     def close_utterance(self) -> Utterance | None:
         utterance, self.utterance = self.utterance, None
         if utterance is not None:
@@ -79,7 +87,14 @@ class Hearing:
     def _decisions(self, probabilities: list[float]) -> Iterator[Decision]:
         for probability in probabilities:
             self.clock += FRAME_SAMPLES
+            played = self.loudspeaker()
+            self._echo.played(silence(FRAME_SAMPLES) if played is None else played)
+            if probability >= self.turn.thresholds.silence and self._echo.explains(self._just_heard()):
+                probability = 0.0
             yield from self.turn.frame(probability, FRAME_SAMPLES)
+
+    def _just_heard(self) -> Pcm:
+        return self._recent.last(self.received - self.clock + WINDOW)[:WINDOW]
 
 
 def blocks(pcm: Pcm) -> Iterator[Pcm]:

@@ -8,7 +8,7 @@ from functools import partial
 
 from pipeline.audio import Resampler, silence
 from pipeline.commands import Modality
-from pipeline.decoders.decoder import Finished, Token, ToolCall, Written
+from pipeline.decoders.decoder import Finished, Thought, Token, ToolCall, Written
 from pipeline.events import OutputAdded, OutputAudio, OutputDone, OutputText, Usage
 from pipeline.gate import Outlet
 from pipeline.ids import new_id
@@ -35,6 +35,8 @@ class Means:
     output_rate: int
     clock: Callable[[], int]
     """The conversation's time, in input samples."""
+    played: Callable[[str], int | None] = lambda response_id: None
+    """Samples of an answer that were heard, if the listener can tell."""
 
 
 class Response:
@@ -43,7 +45,7 @@ class Response:
     def __init__(self, response_id: str, means: Means, outlet: Outlet, timeline: Timeline) -> None:
         self.id = response_id
         self.timeline = timeline
-        self.playout = Playout(means.output_rate)
+        self.playout = Playout(means.output_rate, lambda: means.played(response_id))
         """Told by whoever lets the audio out."""
         self.message: Message | None = None
         """What is said, as far as it has come."""
@@ -90,6 +92,10 @@ class Response:
         """Seconds of the answer that have been played."""
         return self.playout.played(self._means.clock()) / self._means.output_rate
 
+    def left_s(self) -> float:
+        """Seconds of the answer that were sent and are still to be played."""
+        return self.playout.sent / self._means.output_rate - self.heard_s()
+
     async def run(self, written: AsyncGenerator[Written]) -> None:
         """Give the whole answer that the decoder writes. Raises what it or the voice raises, in an exception group."""
         async with asyncio.TaskGroup() as stages:
@@ -116,6 +122,8 @@ class Response:
                 if self._stopped:
                     return
                 match part:
+                    case Thought():
+                        pass  # nobody hears it
                     case Token() if self.modality == "text":
                         # Blank space before a tool call is no message.
                         if self.message is not None or part.text.strip():

@@ -99,8 +99,22 @@ class TurnSettings(Section):
     """Multiplies the waits of `semantic_vad` for the eagerness high."""
     patient_factor: float = Field(default=1.5, ge=1)
     """... and for the eagerness low."""
-    interrupt_s: Seconds = 0.16
-    """Speech over the agent's voice that stops it."""
+    duck_s: Seconds = 0.032
+    """Speech over the agent's voice until it is lowered."""
+    hold_s: Seconds = 0.096
+    """... until it waits."""
+    overhear_s: float = Field(default=0.4, gt=0)
+    """Speech over the agent's voice between two looks at its words."""
+    interrupt_s: Seconds = 1.4
+    """Speech over the agent's voice that stops it, whatever the words are."""
+    lift_s: Seconds = 0.25
+    """Silence after which the agent goes on, if the words did not mean to stop it."""
+    backchannels: tuple[str, ...] = (
+        *("yeah", "yes", "yep", "yup", "right", "all right", "alright", "ok", "okay", "sure", "of course", "oh", "ah"),
+        *("wow", "really", "great", "cool", "nice", "good", "fine", "true", "exactly", "indeed", "absolutely"),
+        *("totally", "definitely", "interesting", "i see", "i know", "got it", "go on", "makes sense", "no way"),
+    )
+    """What people say to one who speaks so that he goes on, beside hums; lower case."""
     max_turn_s: float = Field(default=120, ge=5)
     """A turn that goes on longer is cut here, so that memory is bounded."""
 

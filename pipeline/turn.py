@@ -5,7 +5,9 @@ listening ──speech──▶ hearing ──silence──▶ pausing ──mor
     │                    │ └──────speech──────┘
 answer played            │
     │                    │
-responding ──speech that lasts (barge-in)
+responding ──speech──▶ overlap ──it lasts, or its words take the floor (barge-in)
+    ▲                    │
+    └──it was nothing, or a backchannel
 """
 
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ class State(Enum):
     HEARING = auto()
     PAUSING = auto()
     RESPONDING = auto()
+    OVERLAP = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +35,16 @@ class Thresholds:
     """Silence until `Paused`."""
     end: int
     """Silence until `TurnEnded`, unless `be_patient` says otherwise."""
+    duck: int | None
+    """Speech over the agent's voice until `Overlapped`; None: the agent goes on, whoever speaks."""
+    hold: int
+    """Speech over the agent's voice until `Persisted`."""
     interrupt: int
-    """Speech until a barge-in counts."""
+    """Speech over the agent's voice, small gaps included, that is a barge-in whatever its words are."""
+    overhear: int
+    """Speech over the agent's voice between two `Overheard`."""
+    lift: int
+    """Silence after which speech that was no barge-in is over."""
     max_turn: int
     idle: int | None = None
     """Silence behind an answer until `Idle`; None: never."""
@@ -69,6 +80,34 @@ class TurnEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlapped:
+    """Speech over the agent's voice begins at the sample `at`: a barge-in, a backchannel, or a cough."""
+
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Persisted:
+    """It lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Overheard:
+    """It has paused, or has gone on for a while: `judge` what was said from the sample `since` on.
+
+    While it is `going_on` its last word is cut.
+    """
+
+    since: int
+    going_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lifted:
+    """It is over and was no barge-in."""
+
+
+@dataclass(frozen=True, slots=True)
 class Idle:
     """Nobody has spoken from `start` until `end`."""
 
@@ -76,7 +115,7 @@ class Idle:
     end: int
 
 
-Decision = SpeechBegan | Paused | Resumed | TurnEnded | Idle
+Decision = SpeechBegan | Paused | Resumed | TurnEnded | Overlapped | Persisted | Overheard | Lifted | Idle
 
 
 class TurnTaking:
@@ -95,6 +134,14 @@ class TurnTaking:
         self._idle_since: int | None = None
         self._patience: int | None = None
         """Silence that ends this pause's turn; None: the usual one."""
+        self._persists = False
+        """Whether this overlap has lasted."""
+        self._barge_in: bool | None = None
+        """What this overlap was judged to be; None: not yet."""
+        self._silenced = False
+        """Whether the agent has fallen silent meanwhile."""
+        self._overheard = 0
+        """Where it was last overheard."""
 
     @property
     def state(self) -> State:
@@ -107,18 +154,27 @@ class TurnTaking:
 
     def responded(self) -> None:
         """The answer was played to its end, or was stopped."""
-        if self._state is State.RESPONDING:
-            self._state = State.LISTENING
-            self._idle_since = self._position
+        if self._state is State.OVERLAP:
+            self._barge_in = self._silenced = True  # who speaks on now has the floor
+        elif self._state is State.RESPONDING:
+            self._fall_silent()
 
     def be_patient(self, samples: int) -> None:
         """Let this pause end the turn when it has lasted `samples`, be that already so."""
         if self._state is State.PAUSING:
             self._patience = samples
 
+    def judge(self, barge_in: bool) -> None:
+        """Say what the speech over the agent's voice is. That it is none holds until there is more of it."""
+        if self._state is State.OVERLAP and (barge_in or not self._speaking):
+            self._barge_in = barge_in
+
     def reset(self) -> None:
-        """Forget the turn that is open, if any."""
-        self._state = State.LISTENING
+        """Forget what the person has said and is saying."""
+        if self._state is State.OVERLAP and not self._silenced:
+            self._state = State.RESPONDING
+        elif self._state is not State.RESPONDING:
+            self._state = State.LISTENING
         self._speaking = False
         self._run_start = self._position
         self._idle_since = None
@@ -138,8 +194,12 @@ class TurnTaking:
         match self._state:
             case State.LISTENING if lasted >= limits.min_speech:
                 return [self._begin(interrupting=False)]
-            case State.RESPONDING if lasted >= limits.interrupt:
+            case State.RESPONDING if limits.duck is None and lasted >= limits.min_speech:
                 return [self._begin(interrupting=True)]
+            case State.RESPONDING if limits.duck is not None and lasted >= limits.duck:
+                return [self._overlap(), *self._heard_overlap(lasted)]
+            case State.OVERLAP:
+                return self._heard_overlap(lasted)
             case State.PAUSING if lasted >= limits.min_speech:
                 self._state = State.HEARING
                 self._speech_end = self._position
@@ -151,9 +211,41 @@ class TurnTaking:
                     return [Paused(self._position), self._end()]
         return []
 
+    def _heard_overlap(self, lasted: int) -> list[Decision]:
+        limits = self.thresholds
+        self._speech_end = self._position
+        self._barge_in = self._barge_in or None
+        goes_on = self._position - self._began
+        if (self._barge_in and lasted >= limits.min_speech) or goes_on >= limits.interrupt:
+            return [self._begin(interrupting=True, since=self._began)]
+        if not self._persists and lasted >= limits.hold:
+            self._persists = True
+            return [Persisted()]
+        if self._persists and self._position - self._overheard >= limits.overhear:
+            self._overheard = self._position
+            return [Overheard(self._began, going_on=True)]
+        return []
+
+    def _paused_overlap(self) -> list[Decision]:
+        """Silence in an overlap."""
+        limits, silent_for = self.thresholds, self._silent_for()
+        if self._barge_in and self._persists:
+            return [self._begin(interrupting=True, since=self._began)]
+        if self._persists and self._overheard <= self._speech_end and silent_for >= limits.pause:
+            self._overheard = self._position
+            return [Overheard(self._began, going_on=False)]
+        if silent_for >= limits.lift and (self._barge_in is False or not self._persists):
+            self._state = State.RESPONDING
+            if self._silenced:
+                self._fall_silent()
+            return [Lifted()]
+        return []
+
     def _heard_silence(self, lasted: int) -> list[Decision]:
         limits = self.thresholds
         decisions: list[Decision] = []
+        if self._state is State.OVERLAP:
+            return self._paused_overlap()
         if self._state is State.HEARING and self._silent_for() >= limits.pause:
             self._state = State.PAUSING
             self._patience = None
@@ -171,12 +263,25 @@ class TurnTaking:
         # Counted from the last real speech: a click inside a pause does not begin it anew.
         return self._position - self._speech_end
 
-    def _begin(self, interrupting: bool) -> SpeechBegan:
+    def _overlap(self) -> Overlapped:
+        self._state = State.OVERLAP
+        self._began = self._overheard = self._run_start
+        self._persists = self._silenced = False
+        self._barge_in = None
+        return Overlapped(self._began)
+
+    def _fall_silent(self) -> None:
+        self._state = State.LISTENING
+        self._idle_since = self._position
+
+    def _begin(self, interrupting: bool, since: int | None = None) -> SpeechBegan:
+        """Speech began with the present stretch of it, or `since`."""
         self._state = State.HEARING
-        self._began = self._run_start
-        self._speech_end = self._position
+        self._began = self._run_start if since is None else since
+        if self._speaking:
+            self._speech_end = self._position
         self._idle_since = None
-        return SpeechBegan(self._run_start, interrupting)
+        return SpeechBegan(self._began, interrupting)
 
     def _end(self) -> TurnEnded:
         self._state = State.LISTENING

@@ -17,8 +17,21 @@ from pipeline.events import Committed, IdleTimeout, ItemAdded, ItemDone, Refused
 from pipeline.hearing import Hearing
 from pipeline.ids import new_id
 from pipeline.items import Message
+from pipeline.overlap import Overlap
 from pipeline.timeline import Timeline
-from pipeline.turn import Decision, Idle, Paused, Resumed, SpeechBegan, State, TurnEnded
+from pipeline.turn import (
+    Decision,
+    Idle,
+    Lifted,
+    Overheard,
+    Overlapped,
+    Paused,
+    Persisted,
+    Resumed,
+    SpeechBegan,
+    State,
+    TurnEnded,
+)
 from pipeline.understanding import Understanding
 from pipeline.utterance import Utterance
 from pipeline.workers import Urgency
@@ -37,6 +50,8 @@ class Turns:
         self._hearing = hearing
         self._answers = answers
         self._understanding = Understanding(place)
+        self._overlap = Overlap(tasks, place, hearing, answers)
+        hearing.loudspeaker = answers.played
         self._pause: Ending | None = None
         """The one that is on."""
         self._unanswered: list[Ending] = []
@@ -60,6 +75,8 @@ class Turns:
             if detection is not None:
                 self._decide(decision, detection)
         self._answers.settle()
+        if self._hearing.turn.state is not State.OVERLAP:
+            self._overlap.over()
         self._follow()
 
     def respond(self, request: Respond) -> None:
@@ -135,6 +152,8 @@ class Turns:
                 self._hearing.close_utterance()
                 self._place.outlet.emit(SpeechStopped(self._pause.message.id, decision.at))
                 self._end(self._pause)
+            case Overlapped() | Persisted() | Overheard() | Lifted():
+                self._overlap.take(decision)
             case Idle():
                 message = Message(new_id("item"), "user", "", spoken=True)
                 self._place.outlet.emit(IdleTimeout(message.id, decision.start, decision.end))
@@ -152,6 +171,7 @@ class Turns:
         utterance = self._hearing.utterance
         assert utterance is not None
         self._place.outlet.emit(SpeechStarted(utterance.item_id, since))
+        self._overlap.over()
 
     def _end(self, ending: Ending) -> None:
         """The turn is over: it becomes a message of the conversation."""
@@ -276,5 +296,4 @@ class Turns:
 
     def _reset(self) -> None:
         self._overfull = False
-        if self._hearing.turn.state is not State.RESPONDING:
-            self._hearing.turn.reset()
+        self._hearing.turn.reset()

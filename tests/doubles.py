@@ -30,6 +30,10 @@ WORD_SAMPLES = 4_410
 """Every word takes a fifth of a second."""
 
 
+OVER = 0.2
+"""The level of speech over the agent's voice."""
+
+
 class ScriptedDecoder:
     """Gives its answers in turn: a text, a tool call, or an error. A token is a word."""
 
@@ -108,7 +112,7 @@ class ScriptedContext:
 
 
 class ScriptedEncoder:
-    """Hears its texts in turn, one an utterance, whatever the sound."""
+    """Hears its texts in turn, one an utterance, whatever the sound; but of the level `OVER` what is `overheard`."""
 
     exact = True
 
@@ -116,6 +120,8 @@ class ScriptedEncoder:
         self.texts = list(texts)
         self.partial = ""
         """What it makes of an utterance that goes on."""
+        self.overheard = ""
+        """What somebody says over the agent's voice."""
         self.heard: list[Pcm] = []
         """The audio of each utterance."""
 
@@ -136,11 +142,18 @@ class ScriptedStream:
         return Heard(committed=self._encoder.partial)
 
     def finish(self) -> Heard:
-        self._encoder.heard.append(np.concatenate(self._audio))
+        audio = np.concatenate(self._audio)
+        if np.any(audio == np.float32(OVER)):
+            return Heard(committed=self._encoder.overheard)
+        self._encoder.heard.append(audio)
         text = self._encoder.texts.pop(0)
         if isinstance(text, Exception):
             raise text
         return Heard(committed=text)
+
+
+_NOISE = np.random.default_rng(0).choice(np.array([-0.1, 0.1], dtype=np.float32), WORD_SAMPLES)
+"""Like nothing that a scripted person says, so that nobody takes that for an echo."""
 
 
 class ScriptedSynthesizer:
@@ -160,7 +173,7 @@ class ScriptedVoice:
     def speak(self, clause: Clause) -> Iterator[Speech]:
         for index in range(len(clause.words)):
             time = WordTime(index, index * WORD_SAMPLES, (index + 1) * WORD_SAMPLES)
-            yield Speech(np.full(WORD_SAMPLES, 0.1, dtype=np.float32), (time,))
+            yield Speech(_NOISE, (time,))
 
 
 class ScriptedVad:

@@ -65,6 +65,10 @@ class Talk:
     async def speak(self, seconds: float) -> None:
         await self._hear(seconds, 0.3)
 
+    async def break_in(self, seconds: float) -> None:
+        """Say what the encoder has `overheard`."""
+        await self._hear(seconds, doubles.OVER)
+
     async def be_silent(self, seconds: float) -> None:
         await self._hear(seconds, 0.0)
 
@@ -98,6 +102,11 @@ class Talk:
 
     def all(self, kind: type[T]) -> list[T]:
         return [event for event in self.events if isinstance(event, kind)]
+
+    def forget(self) -> None:
+        """What happened so far."""
+        self.events.clear()
+        self._seen = 0
 
     def kinds(self) -> list[str]:
         """The names of the events so far, repeats in a row told once."""

@@ -23,7 +23,6 @@ from pipeline.commands import (
     Update,
 )
 from pipeline.decoders.decoder import Called, DecoderError, Returned, ToolCall
-from pipeline.endpointing import samples
 from pipeline.events import (
     Cleared,
     Committed,
@@ -116,19 +115,25 @@ def test_after_a_barge_in_the_history_holds_exactly_the_played_words(listened_s:
     import asyncio
 
     async def scene() -> None:
-        async with talk(["Count to ten.", "Stop."], [TEN_WORDS, "Fine."]) as conversation:
+        async with talk(["Count to ten."], [TEN_WORDS, "Fine."]) as conversation:
+            conversation.encoder.overheard = "Stop."
             await conversation.speak(1)
             # The frame that ends half a second of silence is the last that is sent before the answer is there.
             answer_began = 48 * 512
             await conversation.be_silent(answer_began / 16_000 - 1)
             await answered(conversation)
             await conversation.be_silent(listened_s)
-            await conversation.ask()
+            await conversation.break_in(1)
+            await conversation.be_silent(0.2)
+            await conversation.settled()
+            await conversation.be_silent(0.5)
             await answered(conversation)
             speech, into_frame = divmod(answer_began + round(listened_s * 16_000), 512)
-            loud_enough = (512 - into_frame) / 512 * 0.3 > 0.05  # for the scripted detector, in the frame it begins in
-            barged_in = (speech if loud_enough else speech + 1) * 512 + samples(0.16)
-            played = int((barged_in - answer_began) / 16_000 / WORD_S)
+            loud_enough = (512 - into_frame) / 512 * 0.2 > 0.05  # for the scripted detector, in the frame it begins in
+            onset = speech if loud_enough else speech + 1
+            left_s = 10 * WORD_S - ((onset + 1) * 512 - answer_began) / 16_000
+            stopped = (onset + (3 if left_s >= 0.5 else 2)) * 512
+            played = int((stopped - answer_began) / 16_000 / WORD_S)
             said = " ".join(TEN_WORDS.split()[:played])
             assert conversation.prompt(1) == ["Count to ten.", *([said] if said else []), "Stop."]
 
@@ -138,11 +143,15 @@ def test_after_a_barge_in_the_history_holds_exactly_the_played_words(listened_s:
 async def test_a_barge_in_while_the_answer_is_made_cancels_it() -> None:
     import asyncio
 
-    async with talk(["Count.", "Stop."], [TEN_WORDS, "Fine."]) as conversation:
+    async with talk(["Count."], [TEN_WORDS, "Fine."]) as conversation:
+        conversation.encoder.overheard = "Stop."
         conversation.decoder.hold = asyncio.Event()
         await conversation.ask()
         await conversation.until(OutputAudio)
-        await conversation.speak(0.4)
+        await conversation.break_in(0.4)
+        await conversation.be_silent(0.1)
+        await conversation.settled()
+        await conversation.be_silent(0.1)
         done = await answered(conversation)
         assert (done.status, done.reason) == ("cancelled", "turn_detected")
         emitted = len(conversation.all(OutputAudio))

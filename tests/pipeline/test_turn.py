@@ -3,7 +3,21 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.turn import Decision, Idle, Paused, Resumed, SpeechBegan, State, Thresholds, TurnEnded, TurnTaking
+from pipeline.turn import (
+    Decision,
+    Idle,
+    Lifted,
+    Overheard,
+    Overlapped,
+    Paused,
+    Persisted,
+    Resumed,
+    SpeechBegan,
+    State,
+    Thresholds,
+    TurnEnded,
+    TurnTaking,
+)
 
 FRAME = 512
 LIMITS = Thresholds(
@@ -12,7 +26,11 @@ LIMITS = Thresholds(
     min_speech=2 * FRAME,
     pause=6 * FRAME,
     end=16 * FRAME,
-    interrupt=5 * FRAME,
+    duck=1 * FRAME,
+    hold=3 * FRAME,
+    interrupt=40 * FRAME,
+    overhear=12 * FRAME,
+    lift=8 * FRAME,
     max_turn=1000 * FRAME,
 )
 
@@ -55,11 +73,96 @@ def test_a_click_in_a_pause_does_not_begin_it_anew() -> None:
     assert play(turn, "S" + "." * 7) == [TurnEnded(3 * FRAME)]
 
 
-def test_short_speech_over_an_answer_does_not_interrupt() -> None:
+def overlapped() -> TurnTaking:
+    """The agent speaks, and somebody has spoken over it for three frames."""
     turn = TurnTaking(LIMITS)
     turn.responding()
-    assert play(turn, "SSSS...") == []
-    assert play(turn, "SSSSS") == [SpeechBegan(7 * FRAME, interrupting=True)]
+    assert play(turn, ".S") == [Overlapped(FRAME)]
+    assert play(turn, "SS") == [Persisted()]
+    return turn
+
+
+def test_a_click_over_the_agents_voice_passes() -> None:
+    turn = TurnTaking(LIMITS)
+    turn.responding()
+    assert play(turn, "SS" + "." * 8) == [Overlapped(0), Lifted()]
+    assert turn.state is State.RESPONDING
+
+
+def test_a_backchannel_is_overheard_and_passes() -> None:
+    turn = overlapped()
+    assert play(turn, "SSSS" + "." * 6) == [Overheard(FRAME, going_on=False)]
+    assert play(turn, "." * 30) == []  # nobody knows yet what it was
+    turn.judge(barge_in=False)
+    assert play(turn, ".") == [Lifted()]
+    assert turn.state is State.RESPONDING
+
+
+def test_words_that_take_the_floor_are_a_barge_in_from_their_first_sample_on() -> None:
+    turn = overlapped()
+    assert play(turn, "SSSS" + "." * 6) == [Overheard(FRAME, going_on=False)]
+    turn.judge(barge_in=True)
+    assert play(turn, ".") == [SpeechBegan(FRAME, interrupting=True)]
+    assert play(turn, "." * 9) == [Paused(8 * FRAME), TurnEnded(8 * FRAME)]
+
+
+def test_speech_that_goes_on_is_judged_meanwhile() -> None:
+    turn = overlapped()
+    assert play(turn, "S" * 9) == [Overheard(FRAME, going_on=True)]
+    turn.judge(barge_in=False)  # so far
+    assert play(turn, "S" * 12) == [Overheard(FRAME, going_on=True)]
+    turn.judge(barge_in=True)
+    assert play(turn, "S") == [SpeechBegan(FRAME, interrupting=True)]
+
+
+def test_speech_that_ends_just_after_it_was_judged_is_judged_again() -> None:
+    turn = overlapped()
+    assert play(turn, "S" * 9 + "." * 6) == [Overheard(FRAME, going_on=True), Overheard(FRAME, going_on=False)]
+
+
+def test_speech_that_does_not_end_is_a_barge_in() -> None:
+    turn = overlapped()
+    decisions = play(turn, "S" * 37)
+    assert decisions[-1] == SpeechBegan(FRAME, interrupting=True)
+    assert [type(decision) for decision in decisions[:-1]] == [Overheard] * 3
+
+
+def test_a_backchannel_that_goes_on_is_heard_again() -> None:
+    turn = overlapped()
+    play(turn, "." * 6)
+    turn.judge(barge_in=False)
+    assert play(turn, "SSSS" + "." * 6) == [Overheard(FRAME, going_on=False)]
+    assert play(turn, "." * 30) == []
+    turn.judge(barge_in=True)
+    assert play(turn, ".") == [SpeechBegan(FRAME, interrupting=True)]
+
+
+def test_an_agent_that_is_not_to_be_interrupted_takes_speech_for_a_turn() -> None:
+    turn = TurnTaking(replace(LIMITS, duck=None))
+    turn.responding()
+    assert play(turn, "SS") == [SpeechBegan(0, interrupting=True)]
+
+
+def test_speech_goes_on_as_a_turn_when_the_answer_ends_under_it() -> None:
+    turn = overlapped()
+    turn.responded()
+    assert play(turn, "S") == [SpeechBegan(FRAME, interrupting=True)]
+
+
+def test_a_word_that_outlasts_the_answer_is_a_turn() -> None:
+    turn = overlapped()
+    turn.responded()
+    assert play(turn, ".") == [SpeechBegan(FRAME, interrupting=True)]
+    assert play(turn, "." * 15) == [Paused(4 * FRAME), TurnEnded(4 * FRAME)]
+
+
+def test_a_click_at_the_end_of_the_answer_leaves_nobody_speaking() -> None:
+    turn = TurnTaking(LIMITS)
+    turn.responding()
+    play(turn, "S")
+    turn.responded()
+    assert play(turn, "." * 8) == [Lifted()]
+    assert turn.state is State.LISTENING
 
 
 def test_an_answer_that_was_played_gives_the_floor_back() -> None:

@@ -1,0 +1,80 @@
+"""Tells the agent's own voice, come back through the microphone, from a person's. Pure.
+
+What was played is known to the sample. Sound that is for the most part the same, only quieter and later, is an echo:
+the two are correlated at some delay. A person who speaks over the echo is louder, and takes the correlation away.
+"""
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.audio import INPUT_RATE, Recent, Resampler
+from tts.synthesizer import Pcm
+
+WINDOW = INPUT_RATE // 4
+"""Samples that are compared. Of a window half as long, the first two frames of another voice can look like an echo."""
+REACH = round(0.6 * INPUT_RATE)
+"""The longest way round, in samples: network, jitter buffers and sound cards of both directions."""
+SAME = 0.6
+"""Correlation from which it is an echo. Voices over echoes at -20 dB, in three rooms: from the third frame on 99 % lie
+below 0.55; of the echoes alone 99 % lie above 0.75."""
+_INAUDIBLE = 1e-4
+"""Share of the loudest stretch's energy below which a stretch of what was played is silence."""
+
+
+class Sound:
+    """An answer's sound on its way to the listener, at the ear's rate, until it is played."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._resampler = Resampler(rate, INPUT_RATE)
+        self._waiting: deque[Pcm] = deque()
+        self._taken = 0
+
+    def send(self, pcm: Pcm) -> None:
+        """More of it, at the answer's own rate."""
+        self._waiting.append(self._resampler.push(pcm))
+
+    def take(self, played: int) -> Pcm:
+        """What was played since it was last asked for, when `played` samples of the answer have been."""
+        wanted = played * INPUT_RATE // self._rate - self._taken
+        taken: list[Pcm] = []
+        while self._waiting and wanted > 0:
+            chunk = self._waiting.popleft()
+            taken.append(chunk[:wanted])
+            if len(chunk) > wanted:
+                self._waiting.appendleft(chunk[wanted:])
+            wanted -= len(taken[-1])
+            self._taken += len(taken[-1])
+        return np.concatenate(taken) if taken else np.zeros(0, np.float32)
+
+
+class EchoDetector:
+    """One conversation's. It is told what is played as time goes on."""
+
+    def __init__(self) -> None:
+        self._played = Recent(WINDOW + REACH)
+
+    def played(self, pcm: Pcm) -> None:
+        """The loudspeaker's next samples, at the ear's rate."""
+        self._played.push(pcm)
+
+    def explains(self, heard: Pcm) -> bool:
+        """Whether the last `WINDOW` samples that were heard are an echo of what was played by then."""
+        played = self._played.last(WINDOW + REACH)
+        return len(heard) == WINDOW < len(played) and bool(played.any()) and likeness(heard, played) >= SAME
+
+
+def likeness(heard: Pcm, played: Pcm) -> float:
+    """How much `heard` is the same as some stretch of `played`, 0 to 1, at the best of all delays."""
+    size = 1 << (len(heard) + len(played) - 1).bit_length()
+    spectrum = np.fft.rfft(played, size) * np.conj(np.fft.rfft(heard, size))
+    products = np.fft.irfft(spectrum, size)[: len(played) - len(heard) + 1]
+    energies: NDArray[np.float64] = np.concatenate(([0.0], np.cumsum(played.astype(np.float64) ** 2)))
+    energies = energies[len(heard) :] - energies[: -len(heard)]
+    audible = energies > _INAUDIBLE * energies.max()
+    if not audible.any() or not heard.any():
+        return 0.0
+    scale = np.sqrt(energies[audible] * np.sum(heard.astype(np.float64) ** 2))
+    return float(np.max(np.abs(products[audible]) / scale))

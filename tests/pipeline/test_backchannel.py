@@ -1,0 +1,65 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.backchannel import takes_the_floor
+from pipeline.settings import TurnSettings
+
+PHRASES = TurnSettings().backchannels
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "...", "Mm-hmm.", "Mhm", "Mmm", "Hmm.", "Uh-huh.", "Ah.", "Aha", "Oh, wow!", "Hm, hm."),
+        *("Yeah.", "Yeah, yeah, yeah.", "Right, okay.", "I see.", "Oh, of course.", "Got it, all right.", "No way!"),
+    ],
+)
+def test_these_let_the_agent_go_on(text: str) -> None:
+    assert not takes_the_floor(text, going_on=False, backchannels=PHRASES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "Stop.",
+            "No.",
+            "Wait a moment.",
+            "Hang on.",
+            "Yes, but why?",
+            "What?",
+            "I think so",
+            "Oh no.",
+            "Okay, next.",
+        ),
+        *("Right after that?", "Human", "Hammer", "Go on to the next one."),
+    ],
+)
+def test_these_take_the_floor(text: str) -> None:
+    assert takes_the_floor(text, going_on=False, backchannels=PHRASES)
+
+
+@pytest.mark.parametrize(
+    ("text", "takes"),
+    [
+        ("Stop", False),
+        ("Hang on", False),
+        ("Hang on, I", True),
+        ("No, wait a", True),
+        ("Yeah yeah sto", False),
+        ("Right, okay, go", False),
+    ],
+)
+def test_of_speech_that_goes_on_the_last_word_and_a_chance_do_not_count(text: str, takes: bool) -> None:
+    assert takes_the_floor(text, going_on=True, backchannels=PHRASES) is takes
+
+
+@given(st.lists(st.sampled_from(PHRASES), max_size=5), st.sampled_from([", ", " ", "... "]))
+def test_backchannels_in_a_row_are_one(phrases: list[str], between: str) -> None:
+    assert not takes_the_floor(between.join(phrases).capitalize(), going_on=False, backchannels=PHRASES)
+
+
+def test_other_languages_have_their_own() -> None:
+    assert takes_the_floor("Genau.", going_on=False, backchannels=PHRASES)
+    assert not takes_the_floor("Ja, genau.", going_on=False, backchannels=("ja", "genau"))

@@ -1,0 +1,69 @@
+"""The agent's own voice, in the rooms of real recordings."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.audio import INPUT_RATE
+from pipeline.echo import WINDOW, EchoDetector, Sound
+from realtime.wav import read_wav
+from tts.synthesizer import Pcm
+
+RECORDINGS = Path(__file__).parent.parent / "recordings"
+FRAME = 512
+AGENT = read_wav(RECORDINGS / "turn_02.wav", INPUT_RATE)
+PERSON = read_wav(RECORDINGS / "turn_03.wav", INPUT_RATE)
+
+
+def room(late_s: float, reverberant: bool) -> Pcm:
+    """What comes back of a click: it is 20 dB quieter and late."""
+    noise = np.random.default_rng(0)
+    samples = round(0.15 * INPUT_RATE)
+    tail = noise.standard_normal(samples) * np.exp(-np.arange(samples) / (0.03 * INPUT_RATE))
+    tail *= 0.5 / np.sqrt(np.sum(tail**2)) if reverberant else 0.0
+    tail[0] = 1.0
+    return np.concatenate((np.zeros(round(late_s * INPUT_RATE)), 0.1 * tail)).astype(np.float32)
+
+
+def explained(heard: Pcm, played: Pcm) -> list[bool]:
+    """For each frame in which somebody is loud: whether it is taken for an echo."""
+    detector, found = EchoDetector(), []
+    for end in range(FRAME, len(played) + 1, FRAME):
+        detector.played(played[end - FRAME : end])
+        if end >= WINDOW + FRAME and np.abs(heard[end - FRAME : end]).max() > 0.02:
+            found.append(detector.explains(heard[end - WINDOW : end]))
+    return found
+
+
+@pytest.mark.parametrize("late_s", [0.0, 0.05, 0.2, 0.5])
+@pytest.mark.parametrize("reverberant", [False, True])
+def test_the_echo_is_known(late_s: float, reverberant: bool) -> None:
+    hiss = np.random.default_rng(1).standard_normal(len(AGENT)) * 1e-3
+    echo = (np.convolve(AGENT, room(late_s, reverberant))[: len(AGENT)] + hiss).astype(np.float32)
+    found = explained(echo, AGENT)
+    assert len(found) > 10
+    assert np.mean(found) > 0.95
+
+
+@pytest.mark.parametrize("reverberant", [False, True])
+def test_a_person_over_the_echo_is_a_person(reverberant: bool) -> None:
+    length = min(len(AGENT), len(PERSON))
+    echo = np.convolve(AGENT, room(0.1, reverberant))[:length]
+    found = explained((PERSON[:length] + echo).astype(np.float32), AGENT[:length])
+    assert np.mean(found) < 0.15
+
+
+def test_in_silence_nothing_is_an_echo() -> None:
+    assert not any(explained(PERSON, np.zeros_like(PERSON)))
+    assert not any(explained(PERSON, PERSON[:WINDOW]))
+
+
+def test_sound_is_taken_as_it_is_played() -> None:
+    sound = Sound(24_000)
+    wave = np.sin(np.arange(24_000) * 0.05).astype(np.float32)
+    sound.send(wave)
+    assert len(sound.take(0)) == 0
+    assert len(sound.take(12_000)) == 8_000
+    assert len(sound.take(12_000)) == 0
+    assert len(sound.take(18_000)) == 4_000
