@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio import INPUT_RATE, Recent, Resampler
+from pipeline.audio import INPUT_RATE, Recent, Resampler, silence
 from tts.synthesizer import Pcm
 
 WINDOW = INPUT_RATE // 4
@@ -55,6 +55,7 @@ class EchoDetector:
 
     def __init__(self) -> None:
         self._played = Recent(WINDOW + REACH)
+        self._played.push(silence(WINDOW + REACH))
 
     def played(self, pcm: Pcm) -> None:
         """The loudspeaker's next samples, at the ear's rate."""
@@ -63,7 +64,7 @@ class EchoDetector:
     def explains(self, heard: Pcm) -> bool:
         """Whether the last `WINDOW` samples that were heard are an echo of what was played by then."""
         played = self._played.last(WINDOW + REACH)
-        return len(heard) == WINDOW < len(played) and bool(played.any()) and likeness(heard, played) >= SAME
+        return len(heard) == WINDOW and bool(played.any()) and likeness(heard, played) >= SAME
 
 
 def likeness(heard: Pcm, played: Pcm) -> float:

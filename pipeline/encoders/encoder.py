@@ -1,8 +1,10 @@
 """The contract every encoder keeps: a stream of samples in, what was heard out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from pipeline.embeddings import Embeddings
 from tts.synthesizer import Pcm
 
 
@@ -14,14 +16,24 @@ class Heard:
     rest and may change with every push. What only a finish committed is given up again if a push follows it: the
     words that pushes committed stay, always. Text encoders put words here, each with its leading space where it
     has one, so that `committed + tentative` is the caption.
+
+    Encoders of sound put embeddings in the same way: what stays is the same object from push to push. One difference:
+    where a model scales an utterance by its loudest moment, louder sound changes earlier embeddings, and those that
+    it changes are replaced even if they were committed. Who reads them reads on from the first that is another one.
     """
 
     committed: str = ""
     tentative: str = ""
+    committed_sound: tuple[Embeddings, ...] = ()
+    tentative_sound: tuple[Embeddings, ...] = ()
 
     @property
     def text(self) -> str:
         return (self.committed + self.tentative).strip()
+
+    @property
+    def sound(self) -> tuple[Embeddings, ...]:
+        return self.committed_sound + self.tentative_sound
 
 
 class EncoderStream(Protocol):
@@ -35,6 +47,18 @@ class EncoderStream(Protocol):
         """Say what was heard, all of it committed. Pushing more afterwards takes the utterance up again.
 
         Finishing again with nothing pushed in between says the same, at no cost.
+        """
+        ...
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """A stream that can weigh what it heard against other words."""
+
+    def margin(self, others: Sequence[str]) -> float:
+        """How much likelier than the likeliest of `others` is what it heard: the difference of natural logarithms.
+
+        To be asked of a short utterance, behind `finish`.
         """
         ...
 

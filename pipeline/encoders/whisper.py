@@ -146,6 +146,13 @@ class Whisper:
             unfinished=len(written) >= limit,
         )
 
+    def likelihood(self, encoding: Encoding, language: str, tokens: Sequence[int], frames: int) -> float:
+        """The log-probability of these words, natural logarithm."""
+        (result,) = self._model.align(
+            ctranslate2.StorageView.from_array(encoding), self._task(language), [list(tokens)], frames
+        )
+        return float(np.sum(np.log(np.maximum(result.text_token_probs, 1e-9))))
+
     def starts(self, encoding: Encoding, language: str, tokens: Sequence[int], frames: int) -> list[int]:
         """The log-mel frame in which each token begins, by the attention of the decoder's alignment heads."""
         (result,) = self._model.align(
@@ -169,6 +176,9 @@ class Whisper:
             else:
                 units[-1] += (token,)
         return units
+
+    def tokens(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(f" {text}", add_special_tokens=False).ids)
 
     def text(self, tokens: Sequence[int]) -> str:
         return str(self._tokenizer.decode(list(tokens)))
@@ -232,6 +242,14 @@ class WhisperStream:
         if not self._settled:
             self._look(last=True)
         return Heard(self._past + self._text(self._latest))
+
+    def margin(self, others: Sequence[str]) -> float:
+        encoding, words = self._whisper.encode(self._mel.unscaled()), flat(self._latest)
+
+        def likelihood(tokens: Sequence[int]) -> float:
+            return self._whisper.likelihood(encoding, self._language, tokens, len(self._mel))
+
+        return likelihood(words) - max(likelihood(self._whisper.tokens(text)) for text in others)
 
     def _look(self, last: bool = False) -> Encoding:
         self._unseen = 0
