@@ -8,7 +8,7 @@ from pipeline.answer import Place
 from pipeline.answers import Answers
 from pipeline.audio import INPUT_RATE
 from pipeline.backchannel import HUMS, takes_the_floor
-from pipeline.encoders.encoder import Weighing
+from pipeline.encoders.encoder import Overhearing
 from pipeline.endpointing import samples
 from pipeline.events import Playback
 from pipeline.hearing import Hearing
@@ -19,8 +19,8 @@ from tts.synthesizer import Pcm
 log = logging.getLogger(__name__)
 
 _SURE = 5.5
-"""Natural logarithm of how much likelier words must be than any hum. Of 39 backchannels in ten synthetic voices those
-that were written as other words came to at most 4.7; of 42 barge-ins in the same voices the least came to 6.4."""
+"""Natural logarithm of how much likelier words must be than any hum. Of 42 backchannels in synthetic voices those that
+were written as other words came to at most 4.7; of 42 barge-ins in the same voices the least came to 6.4."""
 _LONGEST_HUM = 2 * INPUT_RATE
 """Nobody hums for longer, with what was kept from before."""
 
@@ -79,11 +79,13 @@ class Overlap:
         engine = self._place.engine
         stream = engine.encoder.open()
         stream.push(pcm)
-        text = stream.finish().text
+        text = stream.glance() if isinstance(stream, Overhearing) else ""
+        if not text and not going_on:
+            text = stream.finish().text
         takes_it = takes_the_floor(text, going_on, engine.settings.turn.backchannels)
-        if takes_it and len(pcm) < _LONGEST_HUM and isinstance(stream, Weighing):
+        if takes_it and len(pcm) < _LONGEST_HUM and isinstance(stream, Overhearing):
             # Recognizers know few hums, and write what sounds like one: "scan them home", "and I'm hum".
-            takes_it = stream.margin(HUMS) > _SURE
+            takes_it = stream.margin(text, HUMS) > _SURE
         log.debug("over the answer: %r, %s", text, "a barge-in" if takes_it else "nothing that stops it")
         return takes_it
 

@@ -52,14 +52,15 @@ class EncoderStream(Protocol):
 
 
 @runtime_checkable
-class Weighing(Protocol):
-    """A stream that can weigh what it heard against other words."""
+class Overhearing(Protocol):
+    """A stream that can look quickly at a short utterance, and weigh words against others."""
 
-    def margin(self, others: Sequence[str]) -> float:
-        """How much likelier than the likeliest of `others` is what it heard: the difference of natural logarithms.
+    def glance(self) -> str:
+        """The words, at one look; none where it doubts them, and `finish` may know better."""
+        ...
 
-        To be asked of a short utterance, behind `finish`.
-        """
+    def margin(self, words: str, others: Sequence[str]) -> float:
+        """How much likelier than the likeliest of `others` are these words: the difference of natural logarithms."""
         ...
 
 

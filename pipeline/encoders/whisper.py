@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from pipeline.audio import INPUT_RATE
 from pipeline.encoders.agreement import Agreement, Unit
 from pipeline.encoders.encoder import Heard
-from pipeline.encoders.guards import Hypothesis, doubtful, runaway, silent
+from pipeline.encoders.guards import MIN_LOGPROB, Hypothesis, doubtful, runaway, silent
 from pipeline.encoders.logmel import HOP, LogMel, LogMels, scaled
 from pipeline.encoders.windows import Cut, cut_anywhere, cut_at_sentence
 from tts.synthesizer import Pcm
@@ -243,13 +243,19 @@ class WhisperStream:
             self._look(last=True)
         return Heard(self._past + self._text(self._latest))
 
-    def margin(self, others: Sequence[str]) -> float:
-        encoding, words = self._whisper.encode(self._mel.unscaled()), flat(self._latest)
+    def glance(self) -> str:
+        hypothesis = self._decode(self._whisper.encode(self._mel.unscaled()))
+        wrong = silent(hypothesis) or runaway(hypothesis) or hypothesis.logprob < MIN_LOGPROB
+        return "" if wrong else hypothesis.text.strip()
 
-        def likelihood(tokens: Sequence[int]) -> float:
+    def margin(self, words: str, others: Sequence[str]) -> float:
+        encoding = self._whisper.encode(self._mel.unscaled())
+
+        def likelihood(text: str) -> float:
+            tokens = self._whisper.tokens(text)
             return self._whisper.likelihood(encoding, self._language, tokens, len(self._mel))
 
-        return likelihood(words) - max(likelihood(self._whisper.tokens(text)) for text in others)
+        return likelihood(words) - max(map(likelihood, others))
 
     def _look(self, last: bool = False) -> Encoding:
         self._unseen = 0
