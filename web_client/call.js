@@ -1,16 +1,16 @@
 // A call: the sound, the connection and the session, kept together; connects again by itself. Knows no DOM.
 
-import { WIRE_RATE } from "./pcm.js";
 import { Session } from "./session.js";
 import { Sound } from "./sound.js";
 import { Trouble } from "./trouble.js";
+import { WebRtcTransport } from "./webrtc.js";
 import { WebSocketTransport } from "./websocket.js";
 
 const RETRY_AFTER_S = [0.5, 1, 2, 4, 8, 15];
 /** A full server is not asked every second. */
 const RETRY_FULL_AFTER_S = 10;
 /** Troubles that waiting doesn't mend. */
-const FINAL = new Set(["expired", "key", "wrong-key", "origin"]);
+const FINAL = new Set(["expired", "key", "wrong-key", "origin", "blocked"]);
 
 export class Call {
   /** "idle", "starting", "connecting" or "live". */
@@ -32,8 +32,12 @@ export class Call {
   #transport = null;
   #retries = 0;
   #timer = null;
+  #isBlocked = false; // WebRTC doesn't get through
 
-  /** @param options `{endpoint, key, deviceId, session}`, the last as in session.update; read when they are needed */
+  /**
+   * @param options `{endpoint, key, connection, deviceId, speakerId, session}`, the last as in session.update;
+   * read when they are needed
+   */
   constructor(options) {
     this.#options = options;
   }
@@ -42,13 +46,18 @@ export class Call {
     return this.#sound?.deviceId;
   }
 
+  /** What the call goes over, "webrtc" or "websocket"; null: there is none. */
+  get transport() {
+    return this.#transport?.name ?? null;
+  }
+
   /** Open the microphone and connect. To be called by a press of a button: browsers want one before they play sound. */
   async start() {
     if (this.phase !== "idle") return;
     this.#enter("starting");
     this.onTrouble(null);
     try {
-      const sound = await Sound.open(this.#options.deviceId);
+      const sound = await Sound.open(this.#options.deviceId, this.#options.speakerId);
       if (this.phase !== "starting") {
         sound.close();
         return;
@@ -81,8 +90,22 @@ export class Call {
     this.onChange();
   }
 
+  /** Connect anew, in the way that the options say by now; what was said is remembered. */
+  reconnect() {
+    this.#isBlocked = false;
+    if (!this.#sound) return;
+    this.#perform(this.session.disconnect());
+    this.#connect();
+  }
+
   interrupt() {
     this.#perform(this.session.interrupt());
+    this.onChange();
+  }
+
+  /** Say something in writing. */
+  write(text) {
+    this.#perform(this.session.write(text, performance.now()));
     this.onChange();
   }
 
@@ -100,6 +123,12 @@ export class Call {
   /** Change the microphone. Raises `Trouble`. */
   async choose(deviceId) {
     await this.#sound?.choose(deviceId);
+    if (this.#transport?.byTrack) await this.#transport.use(this.#sound.track);
+  }
+
+  /** Change the loudspeaker. */
+  async speakThrough(speakerId) {
+    await this.#sound?.speakThrough(speakerId);
   }
 
   resume() {
@@ -111,11 +140,17 @@ export class Call {
     sound.muted = this.muted;
     sound.onBlock = (pcm, level) => {
       this.levels.you = level;
-      if (this.phase === "live") this.#transport.sendAudio(pcm);
+      if (this.phase === "live" && !this.#transport.byTrack) this.#transport.sendAudio(pcm);
     };
     sound.onPlayback = (report) => {
       this.levels.agent = report.level ?? this.levels.agent;
       this.#perform(this.session.played(report));
+      this.onChange();
+    };
+    sound.onHeard = ({ type, level, at }) => {
+      if (type === "sound") this.session.heard(at);
+      else this.levels.agent = level;
+      this.session.tick(performance.now());
       this.onChange();
     };
     sound.onLost = () => {
@@ -128,15 +163,27 @@ export class Call {
   #connect() {
     clearTimeout(this.#timer);
     this.#transport?.close();
+    this.#silence();
     this.#enter("connecting");
-    const transport = new WebSocketTransport(this.#options.endpoint, this.#options.key);
+    const transport = this.#choose();
     transport.onEvent = (event) => this.#receive(event);
-    transport.onAudio = ({ item, pcm }) => {
-      if (this.session.audio(item, (pcm.length / WIRE_RATE) * 1000, performance.now())) this.#sound.play(item, pcm);
+    transport.onAudio = ({ item, durationMs, pcm }) => {
+      const wanted = this.session.audio(item, durationMs, performance.now());
+      if (wanted && pcm) this.#sound.play(item, pcm);
     };
+    transport.onStream = (stream) => this.#sound.listen(stream);
     transport.onClose = (trouble) => this.#lost(trouble);
     this.#transport = transport;
+    this.session.byTrack = transport.byTrack;
     transport.open();
+  }
+
+  #choose() {
+    const { connection, endpoint, key } = this.#options;
+    const wanted = connection === "automatic" ? (this.#isBlocked ? "websocket" : "webrtc") : connection;
+    return wanted === "websocket"
+      ? new WebSocketTransport(endpoint, key)
+      : new WebRtcTransport(endpoint, key, this.#sound.track);
   }
 
   #receive(event) {
@@ -160,6 +207,7 @@ export class Call {
     for (const effect of effects) {
       if (effect.send) this.#transport?.sendEvent(effect.send);
       if (effect.end) this.#sound?.end(effect.end);
+      if (effect.follow) this.#sound?.follow(effect.follow);
       if (effect.stop) this.#sound?.stop();
     }
   }
@@ -167,6 +215,12 @@ export class Call {
   #lost(trouble) {
     this.#transport = null;
     this.#perform(this.session.disconnect());
+    this.#silence();
+    if (trouble.kind === "blocked" && this.#options.connection === "automatic") {
+      this.#isBlocked = true;
+      this.#connect();
+      return;
+    }
     this.onTrouble(trouble);
     if (FINAL.has(trouble.kind)) {
       this.end();
@@ -177,6 +231,13 @@ export class Call {
     const after = trouble.kind === "full" ? RETRY_FULL_AFTER_S : usual;
     // Not all pages at once when a server comes back.
     this.#timer = setTimeout(() => this.#connect(), after * 1000 * (1 + Math.random() / 4));
+  }
+
+  /** Nothing of a connection that is over goes on to sound, or keeps the next one quiet. */
+  #silence() {
+    this.#sound.listen(null);
+    this.#sound.follow("full");
+    this.levels.agent = 0;
   }
 
   #enter(phase) {

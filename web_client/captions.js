@@ -88,7 +88,7 @@ export class Captions {
 }
 
 /** Words are added, never made anew, so that each one can light up. */
-function fill(line, entry) {
+export function fill(line, entry) {
   const heard = spoken(entry);
   const shown = entry.words.slice(0, sentenceEnd(entry.words, heard));
   for (const [place, { text }] of shown.entries()) {
@@ -113,11 +113,11 @@ function sentenceEnd(words, place) {
 }
 
 /** How many words of an answer have begun to sound. */
-function spoken(entry) {
+export function spoken(entry) {
   if (entry.who === "you") return 0;
   if (entry.state === "said") return entry.words.length;
   if (entry.state === "cut") return entry.kept;
-  return entry.startedAt === null ? 0 : entry.words.filter(({ at }) => at !== null && at <= entry.playedMs).length;
+  return entry.playedMs > 0 ? entry.words.filter(({ at }) => at !== null && at <= entry.playedMs).length : 0;
 }
 
 function took(entry) {

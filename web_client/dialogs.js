@@ -1,6 +1,11 @@
 // The two dialogs: settings, and the API key.
 
-import { microphones } from "./sound.js";
+import { askServer } from "./server.js";
+import { SPEAKERS_CAN_BE_CHOSEN, microphones, speakers } from "./sound.js";
+
+const SYSTEMS_CHOICE = "The system's own choice";
+const SERVERS_CHOICE = "The server's own";
+const WAYS = { webrtc: "This call runs over WebRTC.", websocket: "This call runs over a WebSocket." };
 
 export class SettingsDialog {
   #dialog;
@@ -16,61 +21,72 @@ export class SettingsDialog {
       this.#save();
     };
     this.#field("cancel-settings").onclick = () => dialog.close();
-    navigator.mediaDevices?.addEventListener("devicechange", () => dialog.open && this.#listMicrophones());
+    for (const element of dialog.querySelectorAll(".speakers")) element.hidden = !SPEAKERS_CAN_BE_CHOSEN;
+    navigator.mediaDevices?.addEventListener("devicechange", () => dialog.open && this.#listDevices());
   }
 
   async open() {
-    const { voice, instructions, eagerness } = this.#options.chosen;
+    const { deviceId, speakerId, voice, instructions, eagerness, connection } = this.#options.chosen;
     const session = this.#call.session.settings;
-    const own = session?.audio.output.voice ?? "";
-    this.#field("voice").value = voice;
-    this.#field("voice").placeholder = own;
-    this.#field("voices").replaceChildren(new Option(own, own));
+    list(this.#field("voice"), SERVERS_CHOICE, voice ? [[voice, voice]] : [], voice);
     this.#field("instructions").value = instructions;
     this.#field("instructions").placeholder = session?.instructions ?? "";
     this.#dialog.querySelector(`[name=eagerness][value=${eagerness}]`).checked = true;
+    this.#dialog.querySelector(`[name=connection][value=${connection}]`).checked = true;
+    this.#field("way").textContent = WAYS[this.#call.transport] ?? "";
     this.#field("settings-error").textContent = "";
     this.#dialog.showModal();
-    await Promise.all([this.#listMicrophones(), this.#describeEngine()]);
+    await Promise.all([this.#listDevices(deviceId, speakerId), this.#describeServer()]);
   }
 
   async #save() {
-    const deviceId = this.#field("microphone").value;
-    this.#options.choose({
-      deviceId,
-      voice: this.#field("voice").value.trim(),
+    const { connection, deviceId, speakerId } = this.#options.chosen;
+    const chosen = {
+      deviceId: this.#field("microphone").value,
+      speakerId: this.#field("speaker").value,
+      voice: this.#field("voice").value,
       instructions: this.#field("instructions").value.trim(),
       eagerness: this.#dialog.querySelector("[name=eagerness]:checked").value,
-    });
-    this.#call.update();
+      connection: this.#dialog.querySelector("[name=connection]:checked").value,
+    };
+    this.#options.choose(chosen);
     try {
-      if (deviceId && deviceId !== this.#call.deviceId) await this.#call.choose(deviceId);
-      this.#dialog.close();
+      if (chosen.deviceId !== deviceId) await this.#call.choose(chosen.deviceId);
+      if (chosen.speakerId !== speakerId) await this.#call.speakThrough(chosen.speakerId);
     } catch (trouble) {
+      this.#options.choose({ ...chosen, deviceId });
       this.#field("settings-error").textContent = `${trouble.message} ${trouble.advice}`;
+      return;
     }
+    if (chosen.connection !== connection) this.#call.reconnect();
+    else this.#call.update();
+    this.#dialog.close();
   }
 
-  async #listMicrophones() {
-    const wanted = this.#options.chosen.deviceId;
-    const found = (await microphones()).filter(({ id }) => id !== "default");
-    const choices = found.map(({ id, name }) => new Option(name, id, false, id === wanted));
-    this.#field("microphone").replaceChildren(new Option("The system's own choice", ""), ...choices);
+  async #listDevices(deviceId = this.#field("microphone").value, speakerId = this.#field("speaker").value) {
+    list(this.#field("microphone"), SYSTEMS_CHOICE, await microphones(), deviceId);
+    list(this.#field("speaker"), SYSTEMS_CHOICE, await speakers(), speakerId);
   }
 
-  async #describeEngine() {
-    try {
-      const { models } = await (await fetch(new URL("health", document.baseURI))).json();
-      this.#field("engine").textContent =
-        `Behind this page: ${models.encoder} listens, ${models.decoder} thinks, ${models.voice} speaks.`;
-    } catch {
-      this.#field("engine").textContent = "";
-    }
+  async #describeServer() {
+    const server = await askServer(this.#options.key);
+    this.#field("engine").textContent = "";
+    if (!server) return;
+    const { encoder, decoder, voice } = server.models;
+    this.#field("engine").textContent = `Behind this page: ${encoder} listens, ${decoder} thinks, ${voice} speaks.`;
+    const voices = server.voices.map((name) => [name, name]);
+    list(this.#field("voice"), SERVERS_CHOICE, voices, this.#field("voice").value);
   }
 
   #field(id) {
     return this.#dialog.querySelector(`#${id}`);
   }
+}
+
+/** Fill a list with `choices`, pairs of what is seen and what is meant. If what was `chosen` is not among them, it is `none`. */
+function list(select, none, choices, chosen) {
+  const options = [[none, ""], ...choices].map(([text, value]) => new Option(text, value, false, value === chosen));
+  select.replaceChildren(...options);
 }
 
 /** Resolves to what was entered; empty if nothing was. */

@@ -6,6 +6,7 @@ import { drawSparkline, drawWaterfall, median } from "./charts.js";
 import { askForKey, SettingsDialog } from "./dialogs.js";
 import { Options } from "./options.js";
 import { stagesOf, voiceToVoice } from "./session.js";
+import { Thoughts } from "./thoughts.js";
 import { transcript } from "./transcript.js";
 import { Trouble } from "./trouble.js";
 import { Visual } from "./visual.js";
@@ -16,6 +17,7 @@ const options = new Options();
 const call = new Call(options);
 const visual = new Visual(element("visual"), () => call.levels);
 const captions = new Captions(element("captions"), element("conversation"), element("announcer"));
+const thoughts = new Thoughts(element("thoughts"), element("thought-list"));
 const settings = new SettingsDialog(element("settings"), options, call);
 
 let trouble = null;
@@ -64,11 +66,15 @@ element("renew").onclick = () => {
   call.renew();
 };
 element("download").onclick = download;
+element("writing").onsubmit = write;
 element("open-settings").onclick = () => settings.open();
 element("trouble-action").onclick = () => actionFor(trouble)[1]();
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && !document.querySelector("dialog[open]")) interrupt();
 });
+
+// Whoever closes the page hangs up.
+addEventListener("pagehide", () => call.end());
 
 // A phone has room for the conversation or for its timing.
 element("timing").open = matchMedia("(min-width: 56rem)").matches;
@@ -80,9 +86,11 @@ function render() {
   const live = call.phase === "live";
   document.body.dataset.phase = call.phase;
   document.body.dataset.floor = live ? floor : "idle";
+  document.body.dataset.transport = call.transport ?? "";
   element("start").hidden = call.phase !== "idle";
   element("start").textContent = entries.length ? "Talk again" : "Start talking";
   element("controls").hidden = call.phase === "idle";
+  element("writing").hidden = call.phase === "idle";
   element("state").textContent = live ? (call.muted && floor === "listening" ? "Muted" : FLOORS[floor]) : PHASES[call.phase];
   element("mute").ariaPressed = String(call.muted);
   element("interrupt").ariaDisabled = String(!mayInterrupt());
@@ -90,6 +98,7 @@ function render() {
   element("hint").hidden = entries.length > 0;
   visual.floor = live ? floor : "idle";
   captions.render(entries, selected);
+  thoughts.render(call.session.thoughts, entries);
   renderTiming(entries);
   if (call.phase !== phase) announcePhase();
 }
@@ -106,7 +115,8 @@ function renderTiming(entries) {
   element("median").textContent = times.length > 1 ? `median ${seconds(median(times))}` : "";
   if (!shown) return;
   drawSparkline(element("sparkline"), times);
-  const which = `Turn ${timed.indexOf(shown) + 1} of ${timed.length}, in time since your last word.`;
+  const way = shown.byTrack ? "WebRTC" : "WebSocket";
+  const which = `Turn ${timed.indexOf(shown) + 1} of ${timed.length}, over ${way}, in time since your last word.`;
   const gaps = shown.gaps ? ` The sound ran dry ${shown.gaps === 1 ? "once" : `${shown.gaps} times`}.` : "";
   drawWaterfall(element("waterfall"), which + gaps, stagesOf(shown));
 }
@@ -122,6 +132,14 @@ function mayInterrupt() {
 
 function interrupt() {
   if (mayInterrupt()) call.interrupt();
+}
+
+function write(event) {
+  event.preventDefault();
+  const text = element("text").value.trim();
+  if (!text || call.phase !== "live") return;
+  call.write(text);
+  element("text").value = "";
 }
 
 async function tell(news) {

@@ -4,9 +4,9 @@ const STORED = "antiphon";
 const KEY = "antiphon-key";
 
 export class Options {
-  endpoint = new URL("v1/realtime", document.baseURI);
-  /** Empty stands for: whatever there is, or what the server has. */
-  chosen = { deviceId: "", voice: "", instructions: "", eagerness: "auto" };
+  endpoint = new URL("v1/realtime?model=antiphon&timeline=1&playback=1&thoughts=1", document.baseURI);
+  /** Empty stands for: whatever there is, or what the server has. `connection`: "automatic", "webrtc" or "websocket". */
+  chosen = { deviceId: "", speakerId: "", voice: "", instructions: "", eagerness: "auto", connection: "automatic" };
 
   constructor() {
     try {
@@ -18,6 +18,14 @@ export class Options {
 
   get deviceId() {
     return this.chosen.deviceId;
+  }
+
+  get speakerId() {
+    return this.chosen.speakerId;
+  }
+
+  get connection() {
+    return this.chosen.connection;
   }
 
   get key() {

@@ -26,7 +26,7 @@ class Playback extends AudioWorkletProcessor {
     return true;
   }
 
-  #obey({ type, item, pcm }) {
+  #obey({ type, item, pcm, state }) {
     switch (type) {
       case "play":
         this.#begin(item);
@@ -35,6 +35,9 @@ class Playback extends AudioWorkletProcessor {
       case "end":
         if (item === this.#item) this.#buffer.push(item, this.#resampler.flush());
         this.#buffer.end(item);
+        break;
+      case "follow":
+        this.#buffer.follow(state);
         break;
       case "stop": {
         this.#item = null;

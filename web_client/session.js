@@ -1,14 +1,22 @@
 // A conversation as its page sees it: server events and playback reports in, captions and timings out. Knows no DOM,
 // no socket and no clock: times are handed in, in milliseconds of the page's own. What is to be done comes back as a list of effects:
-// `{send: event}` to the server, `{stop: true}` and `{end: item}` to the loudspeaker.
+// `{send: event}` to the server; `{stop: true}`, `{end: item}` and `{follow: state}` to the loudspeaker.
+
+import { TrackClock } from "./track-clock.js";
 
 const HARMLESS_ERRORS = new Set(["response_cancel_not_active", "item_not_found"]);
+/** An answer by track may be heard so much earlier than its start is told of: the two come by different roads. */
+const ROADS_DIFFER_MS = 300;
 
 export class Session {
   /** As the server last described it; null until it has. */
   settings = null;
   /** What was said, in order: see `you` and `agent` below. */
   entries = [];
+  /** What was thought about each answer, by the id of its response. */
+  thoughts = new Map();
+  /** Whether sound comes by track. Then the server plays it, and so it counts what was heard, and cuts answers, by itself. */
+  byTrack = false;
   /** Who has the floor: "listening", "you", "thinking" or "agent". */
   get floor() {
     if (this.#hearing) return "you";
@@ -19,6 +27,8 @@ export class Session {
   #hearing = false;
   #waiting = false; // a turn is over and its answer has not begun
   #response = null;
+  #clock = new TrackClock();
+  #heardAt = -Infinity;
 
   /** Take a server event. Returns effects. */
   receive(event, now) {
@@ -50,13 +60,29 @@ export class Session {
         this.#waiting = false;
         return [];
       case "response.output_item.added":
-        if (event.item.type === "message") this.entries.push(agent(event.item.id, event.response_id, now));
+        if (event.item.type === "message") {
+          this.entries.push(agent(event.item.id, event.response_id, now, this.byTrack));
+        }
         return [];
       case "response.output_audio_transcript.delta":
         this.#words(event.item_id, event.delta);
         return [];
       case "response.output_audio.done":
         return this.#made(event.item_id);
+      case "output_audio_buffer.started":
+        this.#started(event.response_id, now);
+        return [];
+      case "output_audio_buffer.stopped":
+        this.#playedOut(event.response_id);
+        return [];
+      case "output_audio_buffer.cleared":
+        this.#cutOff(event.response_id);
+        return [];
+      case "antiphon.playback":
+        return this.#follow(event.state, now);
+      case "antiphon.thoughts.delta":
+        this.thoughts.set(event.response_id, (this.thoughts.get(event.response_id) ?? "") + event.delta);
+        return [];
       case "response.done":
         return this.#done(event.response);
       case "conversation.item.truncated":
@@ -93,17 +119,45 @@ export class Session {
     return [];
   }
 
+  /** Time goes by: an answer by track is that much further. */
+  tick(now) {
+    const made = this.#sounding().reduce((sum, entry) => sum + entry.audioMs, 0);
+    let left = this.#clock.played(now, made);
+    for (const entry of this.#sounding()) {
+      entry.playedMs = Math.min(left, entry.audioMs);
+      left -= entry.playedMs;
+      if (entry.playedMs > 0 && entry.state === "coming") entry.state = "speaking";
+    }
+  }
+
+  /** The loudspeaker was silent, and began to sound. Of what comes by track, nothing else tells. */
+  heard(at) {
+    this.#heardAt = at;
+    const silent = this.#sounding().find(({ startedAt }) => startedAt === null);
+    if (silent) silent.startedAt = at;
+  }
+
   /** The person wants silence. Returns effects. */
   interrupt() {
     const cancel = this.#response ? [{ send: { type: "response.cancel" } }] : [];
+    const clear = this.byTrack ? [{ send: { type: "output_audio_buffer.clear" } }] : [];
     this.#waiting = false;
-    return [...cancel, ...this.#cutAll()];
+    return [...cancel, ...clear, ...this.#cutAll()];
+  }
+
+  /** The person writes instead of speaking; what is being said ends. Returns effects. */
+  write(text, now) {
+    const effects = this.#response || this.entries.some(isOpen) ? this.interrupt() : [];
+    this.entries.push({ ...you(null, now), text, state: "understood" });
+    this.#waiting = true;
+    return [...effects, { send: message("user", text) }, { send: { type: "response.create" } }];
   }
 
   /** The connection is gone: nothing that was open will be finished. Returns effects. */
   disconnect() {
     this.#hearing = this.#waiting = false;
     this.#response = null;
+    this.#clock.stop();
     this.entries = this.entries.filter((entry) => entry.who === "agent" || entry.text);
     for (const entry of this.entries) if (entry.who === "you") entry.state = "understood";
     return this.#cutAll();
@@ -112,15 +166,7 @@ export class Session {
   /** What a new connection has to be told, so that the agent remembers. */
   memories() {
     const said = this.entries.map((entry) => [entry.who, entry.who === "you" ? entry.text : saidBy(entry)]);
-    return said
-      .filter(([, text]) => text)
-      .map(([who, text]) => ({
-        type: "conversation.item.create",
-        item:
-          who === "you"
-            ? { type: "message", role: "user", content: [{ type: "input_text", text }] }
-            : { type: "message", role: "assistant", content: [{ type: "output_text", text }] },
-      }));
+    return said.filter(([, text]) => text).map(([who, text]) => message(who === "you" ? "user" : "assistant", text));
   }
 
   /** Whether an event of type `error` is worth telling: some only say that two wishes crossed on their way. */
@@ -166,6 +212,41 @@ export class Session {
     return [{ end: item }];
   }
 
+  /** The answers by track that are sounding: those of one response, in order. */
+  #sounding() {
+    return this.entries.filter((entry) => isOpen(entry) && entry.response === this.#clock.response);
+  }
+
+  #started(response, now) {
+    this.#clock.start(response, now);
+    for (const entry of this.#sounding()) entry.arrivedAt = now;
+    if (now - this.#heardAt < ROADS_DIFFER_MS) this.heard(this.#heardAt);
+  }
+
+  #playedOut(response) {
+    for (const entry of this.entries) {
+      if (!isOpen(entry) || entry.response !== response) continue;
+      entry.playedMs = entry.audioMs;
+      entry.state = "said";
+    }
+    this.#clock.stop();
+  }
+
+  /** The server has stopped an answer. */
+  #cutOff(response) {
+    for (const entry of this.entries) {
+      if (isOpen(entry) && entry.response === response) this.#cut(entry, entry.playedMs);
+    }
+    if (this.#clock.response === response) this.#clock.stop();
+  }
+
+  #follow(state, now) {
+    if (!this.byTrack) return [{ follow: state }];
+    if (state === "paused") this.#clock.wait(now);
+    else this.#clock.goOn(now);
+    return [];
+  }
+
   #done(response) {
     if (this.#response === response.id) this.#response = null;
     const entry = this.entries.findLast((entry) => entry.response === response.id);
@@ -173,6 +254,10 @@ export class Session {
     if (entry && timeline) entry.stages = JSON.parse(timeline);
     // Stopped before its first sound, or no speech at all.
     if (entry && !entry.audioMs) this.entries = this.entries.filter((other) => other !== entry);
+    else if (this.byTrack && response.status === "cancelled") {
+      this.#cutOff(response.id);
+      for (const item of response.output) this.#kept(item);
+    }
     return [];
   }
 
@@ -181,6 +266,7 @@ export class Session {
     this.entries = this.entries.filter((entry) => !isOpen(entry) || entry.audioMs > 0);
     const open = this.entries.filter(isOpen);
     for (const entry of open) this.#cut(entry, entry.playedMs);
+    this.#clock.stop();
     return open.length ? [{ stop: true }] : [];
   }
 
@@ -201,9 +287,10 @@ export class Session {
 
   #truncated({ item_id, audio_end_ms }) {
     const entry = this.#find(item_id);
+    if (entry && this.byTrack) this.#cut(entry, audio_end_ms);
     if (!entry || entry.state !== "cut") return [];
-    // The server reckons when it has to; the loudspeaker knows.
-    const agreed = audio_end_ms === Math.round(entry.playedMs);
+    // Over a WebSocket the server only reckons; the loudspeaker knows.
+    const agreed = this.byTrack || audio_end_ms === Math.round(entry.playedMs);
     return [{ send: agreed ? { type: "conversation.item.retrieve", item_id } : truncation(entry) }];
   }
 
@@ -224,13 +311,14 @@ function you(item, now) {
 /**
  * What the agent says. `state`: "coming", "speaking", "said" or "cut". `words` have the time `at` which they begin in
  * the answer's sound; of one that was cut the first `kept` were heard. `stages`: the server's times of the turn.
- * `gaps`: how often the sound ran dry.
+ * `gaps`: how often the sound ran dry. `byTrack`: how it came.
  */
-function agent(item, response, now) {
+function agent(item, response, now, byTrack) {
   return {
     who: "agent",
     item,
     response,
+    byTrack,
     at: now,
     text: "",
     words: [],
@@ -252,6 +340,11 @@ function isOpen({ who, state }) {
 function truncation(entry) {
   const { item, playedMs } = entry;
   return { type: "conversation.item.truncate", item_id: item, content_index: 0, audio_end_ms: Math.round(playedMs) };
+}
+
+function message(role, text) {
+  const type = role === "user" ? "input_text" : "output_text";
+  return { type: "conversation.item.create", item: { type: "message", role, content: [{ type, text }] } };
 }
 
 /** The words of an answer that were heard. */

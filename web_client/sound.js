@@ -1,4 +1,5 @@
-// The browser's sound: one audio context with the microphone on one side and the loudspeaker on the other.
+// The browser's sound: one audio context with the microphone on one side and the loudspeaker on the other. An answer that
+// comes by track is played by a media element, which the context listens to.
 
 import { WIRE_RATE } from "./pcm.js";
 import { Trouble } from "./trouble.js";
@@ -6,8 +7,10 @@ import { Trouble } from "./trouble.js";
 export class Sound {
   /** Called with each 20 ms of the microphone, and with its loudness. */
   onBlock = () => {};
-  /** Called with the loudspeaker's reports: `began`, `progress`, `ended`, `starved`, `stopped`. */
+  /** Called with the reports of what `play` plays: `began`, `progress`, `ended`, `starved`, `stopped`. */
   onPlayback = () => {};
+  /** Called with those of what `listen` plays: `level`, over and over, and `sound` when it sounds after a silence. */
+  onHeard = () => {};
   /** Called when the microphone is gone. */
   onLost = () => {};
   /** Called when the browser has paused the sound, and when it goes on. */
@@ -18,10 +21,15 @@ export class Sound {
   #source;
   #capture;
   #playback;
+  #ear;
+  #element = new Audio();
+  #remote = null;
   #muted = false;
+  #speakerId = "";
+  #listed = () => this.#leaveLostSpeaker();
 
-  /** Asks for the microphone `deviceId`, or for any. Raises `Trouble`. */
-  static async open(deviceId) {
+  /** Asks for the microphone `deviceId`, or for any, and for a speaker in the same way. Raises `Trouble`. */
+  static async open(deviceId, speakerId) {
     const sound = new Sound();
     sound.#stream = await microphone(deviceId);
     try {
@@ -31,12 +39,18 @@ export class Sound {
       throw new Trouble("sound", error);
     }
     sound.#watch();
+    await sound.speakThrough(speakerId);
     return sound;
   }
 
   /** The microphone that is in use. */
   get deviceId() {
-    return this.#stream.getAudioTracks()[0].getSettings().deviceId;
+    return this.track.getSettings().deviceId;
+  }
+
+  /** The microphone's own track. */
+  get track() {
+    return this.#stream.getAudioTracks()[0];
   }
 
   /** @param {Int16Array} pcm at the wire's rate */
@@ -48,14 +62,39 @@ export class Sound {
     this.#playback.port.postMessage({ type: "end", item });
   }
 
+  /** Play on "full", "ducked" or "paused". */
+  follow(state) {
+    this.#playback.port.postMessage({ type: "follow", state });
+  }
+
   /** Fall silent now; what was played is reported as `stopped`. */
   stop() {
     this.#playback.port.postMessage({ type: "stop" });
   }
 
+  /** Play a stream that comes by itself; null: none any more. */
+  async listen(stream) {
+    this.#remote?.disconnect();
+    this.#remote = stream && this.#context.createMediaStreamSource(stream);
+    this.#remote?.connect(this.#ear);
+    this.#element.srcObject = stream;
+    if (stream) await this.#playElement();
+  }
+
   set muted(muted) {
     this.#muted = muted;
-    for (const track of this.#stream.getAudioTracks()) track.enabled = !muted;
+    this.track.enabled = !muted;
+  }
+
+  /** Change the loudspeaker; empty: the system's own choice. One that is gone is let go of. */
+  async speakThrough(speakerId) {
+    if (!SPEAKERS_CAN_BE_CHOSEN || speakerId === this.#speakerId) return;
+    try {
+      await Promise.all([this.#context.setSinkId(speakerId), this.#element.setSinkId(speakerId)]);
+      this.#speakerId = speakerId;
+    } catch {
+      if (speakerId) await this.speakThrough("");
+    }
   }
 
   /** Change the microphone while talking. Raises `Trouble`, with the old one still in use. */
@@ -71,12 +110,15 @@ export class Sound {
     this.#watch();
   }
 
-  resume() {
-    return this.#context.resume();
+  async resume() {
+    await this.#context.resume();
+    if (this.#element.srcObject) await this.#playElement();
   }
 
   close() {
-    this.onBlock = this.onPlayback = this.onLost = this.onPaused = () => {};
+    this.onBlock = this.onPlayback = this.onHeard = this.onLost = this.onPaused = () => {};
+    navigator.mediaDevices.removeEventListener("devicechange", this.#listed);
+    this.#element.srcObject = null;
     stop(this.#stream);
     if (this.#context && this.#context.state !== "closed") this.#context.close();
   }
@@ -93,19 +135,36 @@ export class Sound {
     }
     const context = this.#context;
     await Promise.all(
-      ["capture-worklet.js", "playback-worklet.js"].map((file) =>
+      ["capture-worklet.js", "playback-worklet.js", "ear-worklet.js"].map((file) =>
         context.audioWorklet.addModule(new URL(file, import.meta.url)),
       ),
     );
     const mono = { channelCount: 1, channelCountMode: "explicit" };
     this.#capture = new AudioWorkletNode(context, "capture", { ...mono, numberOfOutputs: 0 });
     this.#playback = new AudioWorkletNode(context, "playback", { numberOfInputs: 0, outputChannelCount: [1] });
+    this.#ear = new AudioWorkletNode(context, "ear", { ...mono, numberOfOutputs: 0 });
     this.#source.connect(this.#capture);
     this.#playback.connect(context.destination);
     this.#capture.port.onmessage = ({ data }) => this.onBlock(data.pcm, data.level);
     this.#playback.port.onmessage = ({ data }) => this.onPlayback(this.#dated(data));
+    this.#ear.port.onmessage = ({ data }) => this.onHeard(this.#dated(data));
     context.onstatechange = () => this.onPaused(!["running", "closed"].includes(context.state));
+    navigator.mediaDevices.addEventListener("devicechange", this.#listed);
     await context.resume();
+  }
+
+  async #playElement() {
+    try {
+      await this.#element.play();
+    } catch (error) {
+      // An element that gets another stream breaks off the play of the one before.
+      if (error.name !== "AbortError") this.onPaused(true);
+    }
+  }
+
+  async #leaveLostSpeaker() {
+    const known = await speakers();
+    if (this.#speakerId && !known.some(([, id]) => id === this.#speakerId)) await this.speakThrough("");
   }
 
   /** The context's time as the page's own, at the moment when it reaches the ear. */
@@ -121,17 +180,28 @@ export class Sound {
   }
 
   #watch() {
-    const [track] = this.#stream.getAudioTracks();
-    track.onended = () => this.onLost();
+    this.track.onended = () => this.onLost();
   }
 }
 
-/** The microphones that the browser lets us know of: `{id, name}`. They have names once one was allowed. */
-export async function microphones() {
-  const devices = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
-  return devices
-    .filter(({ kind, deviceId }) => kind === "audioinput" && deviceId)
-    .map(({ deviceId, label }, at) => ({ id: deviceId, name: label || `Microphone ${at + 1}` }));
+/** Not every browser lets a page choose where its sound comes out. */
+export const SPEAKERS_CAN_BE_CHOSEN = "setSinkId" in (globalThis.AudioContext?.prototype ?? {});
+
+/** The microphones that the browser lets us know of, as pairs of name and id. They have names once one was allowed. */
+export function microphones() {
+  return devices("audioinput", "Microphone");
+}
+
+/** The loudspeakers, likewise. */
+export function speakers() {
+  return devices("audiooutput", "Speaker");
+}
+
+async function devices(wanted, name) {
+  const found = (await navigator.mediaDevices?.enumerateDevices()) ?? [];
+  return found
+    .filter(({ kind, deviceId }) => kind === wanted && deviceId && deviceId !== "default")
+    .map(({ deviceId, label }, at) => [label || `${name} ${at + 1}`, deviceId]);
 }
 
 async function microphone(deviceId) {

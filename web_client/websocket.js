@@ -1,21 +1,22 @@
-// The Realtime protocol over a WebSocket. Every transport has this shape: open, close, sendAudio, sendEvent, and
-// onOpen, onClose, onAudio, onEvent to be told.
+// The Realtime protocol over a WebSocket. Every transport has this shape: open, close, sendEvent, and onEvent, onAudio,
+// onClose to be told. Where sound comes and goes with the events there is sendAudio; where it has a track of its own,
+// use and onStream.
 
-import { fromBase64, toBase64 } from "./pcm.js";
+import { WIRE_RATE, fromBase64, toBase64 } from "./pcm.js";
+import { authorization } from "./server.js";
 import { Trouble } from "./trouble.js";
 
 const KEY_PROTOCOL = "openai-insecure-api-key.";
 /** Sound on its way to a server that takes nothing. Beyond this it is dropped: the past is of no use to anybody. */
 const MOST_WAITING_BYTES = 256 * 1024;
 
-const TROUBLE_OF_CODE = { session_limit_reached: "full", session_expired: "expired" };
-const TROUBLE_OF_STATUS = { 401: "wrong-key", 403: "origin" };
-
 export class WebSocketTransport {
-  onOpen = () => {};
+  name = "websocket";
+  byTrack = false;
+
   /** Called once, with a `Trouble`, when the connection ends or can't be made; not after `close`. */
   onClose = () => {};
-  /** Called with `{item, pcm}`, in order with the events. */
+  /** Called with `{item, durationMs, pcm}`, in order with the events; no pcm where it comes by track. */
   onAudio = () => {};
   /** Called with every other event of the server, but for the error that announces the end. */
   onEvent = () => {};
@@ -25,7 +26,7 @@ export class WebSocketTransport {
   #socket = null;
   #trouble = null;
 
-  /** @param {URL} endpoint the HTTP address of the realtime endpoint @param {string} key empty: none */
+  /** @param {URL} endpoint the HTTP address of the realtime endpoint, with its query @param {string} key empty: none */
   constructor(endpoint, key) {
     this.#endpoint = endpoint;
     this.#key = key;
@@ -34,14 +35,9 @@ export class WebSocketTransport {
   open() {
     const address = new URL(this.#endpoint);
     address.protocol = address.protocol.replace("http", "ws");
-    address.searchParams.set("model", "antiphon");
-    address.searchParams.set("timeline", "1");
     const socket = new WebSocket(address, ["realtime", ...(this.#key ? [KEY_PROTOCOL + this.#key] : [])]);
     let opened = false;
-    socket.onopen = () => {
-      opened = true;
-      this.onOpen();
-    };
+    socket.onopen = () => (opened = true);
     socket.onmessage = ({ data }) => this.#receive(JSON.parse(data));
     socket.onclose = async () => {
       const trouble = this.#trouble ?? (opened ? new Trouble("gone") : await this.#diagnose());
@@ -70,23 +66,20 @@ export class WebSocketTransport {
   #receive(event) {
     if (!this.#socket) return;
     if (event.type === "response.output_audio.delta") {
-      this.onAudio({ item: event.item_id, pcm: fromBase64(event.delta) });
+      const pcm = fromBase64(event.delta);
+      this.onAudio({ item: event.item_id, durationMs: (pcm.length / WIRE_RATE) * 1000, pcm });
       return;
     }
-    if (event.type === "error" && event.error.code in TROUBLE_OF_CODE) {
-      this.#trouble = new Trouble(TROUBLE_OF_CODE[event.error.code], event.error);
-      return;
-    }
-    this.onEvent(event);
+    const trouble = Trouble.ofError(event.error);
+    if (trouble) this.#trouble = trouble;
+    else this.onEvent(event);
   }
 
   /** A browser doesn't say why a WebSocket was refused; the same address over HTTP does. */
   async #diagnose() {
     try {
-      const headers = this.#key ? { Authorization: `Bearer ${this.#key}` } : {};
-      const { status } = await fetch(this.#endpoint, { headers, cache: "no-store" });
-      if (status === 401 && !this.#key) return new Trouble("key");
-      return new Trouble(TROUBLE_OF_STATUS[status] ?? "gone");
+      const { status } = await fetch(this.#endpoint, { headers: authorization(this.#key), cache: "no-store" });
+      return Trouble.ofStatus(status, this.#key);
     } catch {
       return new Trouble("gone");
     }

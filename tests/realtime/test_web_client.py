@@ -14,7 +14,7 @@ from pipeline.gate import Listener
 from realtime.app import WEB_CLIENT, create_app
 from realtime.auth import Guard
 from realtime.describe import Offer
-from realtime.websocket import Conversing, Limits, Service
+from realtime.sessions import Conversing, Limits, Service
 
 INDEX = "index.html"
 FILES = sorted(path.relative_to(WEB_CLIENT).as_posix() for path in WEB_CLIENT.rglob("*") if path.is_file())
