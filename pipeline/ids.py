@@ -4,6 +4,6 @@ import secrets
 from typing import Literal
 
 
-def new_id(kind: Literal["item", "resp", "call", "event", "sess", "conv"]) -> str:
+def new_id(kind: Literal["item", "resp", "call", "event", "sess", "conv", "rtc"]) -> str:
     """An id that no other thing has, such as "item_6f1b…"."""
     return f"{kind}_{secrets.token_hex(10)}"

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from pipeline.embeddings import Embeddings
 from pipeline.errors import PlainError
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -48,7 +49,18 @@ class Returned:
     output: str
 
 
-Unit = Open | Close | Text | Called | Returned
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What the model tells itself and nobody else: written piece by piece, or read again inside its open message.
+
+    An assistant's message that is left open is gone on with: in its thoughts if a thought stands last, else in its
+    words, with the thoughts before them closed. Thoughts in a message that is over are not read again.
+    """
+
+    text: str
+
+
+Unit = Open | Close | Text | Embeddings | Called | Returned | Thought
 """What a context is made of."""
 
 
@@ -101,7 +113,7 @@ class Finished:
     completion_tokens: int
 
 
-Written = Token | ToolCall | Finished
+Written = Token | Thought | ToolCall | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +154,9 @@ class Context(Protocol):
         ...
 
     def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
-        """Write the assistant's next message. What is written is not appended: the caller appends what was heard.
+        """Write the assistant's next message, or go on with the one that is open at the end of the context.
+
+        What is written is not appended: the caller appends what was heard.
 
         Closing the iterator stops the model within a token. Raises `DecoderError`.
         """

@@ -18,20 +18,19 @@ import httpx
 
 from pipeline.decoders import hermes
 from pipeline.decoders.decoder import (
-    Called,
-    Close,
     DecoderError,
     Finished,
-    Open,
-    Returned,
     Sampling,
     Text,
+    Thought,
     Tool,
     ToolChoice,
     Unit,
     Written,
 )
+from pipeline.decoders.messages import closes_a_sentence, in_words, joined, parted, stand_in
 from pipeline.decoders.slots import Slots
+from pipeline.decoders.thoughts import NONE, ThoughtSplitter, format_of_template
 from pipeline.decoders.units import UnitList
 
 _CANDIDATES = 40
@@ -59,6 +58,8 @@ class Llama:
         )
         self._slots = Slots(slots)
         self._capacity = capacity
+        self.thoughts = NONE
+        """How the model writes its thoughts; may be set to make a model think that was not taught a way of its own."""
         self._tokens: dict[tuple[str, bool], list[int]] = {}
         self._remembered = 0
         self._server: object | None = None
@@ -70,16 +71,22 @@ class Llama:
         server, url = await asyncio.to_thread(_start_server, model, slots, capacity, threads, api_key)
         llama = cls(url, api_key, slots=slots, capacity=capacity, timeout_s=timeout_s)
         llama._server = server
+        await llama._read_props()
         return llama
 
     @classmethod
     async def at(cls, url: str, *, api_key: str, timeout_s: float) -> "Llama":
         """Connect to a running llama-server. Raises `DecoderError` if none answers there."""
         llama = cls(url, api_key, slots=1, capacity=0, timeout_s=timeout_s)
-        props = await llama.call("GET", "/props")
+        props = await llama._read_props()
         llama._slots = Slots(props["total_slots"])
         llama._capacity = props["default_generation_settings"]["n_ctx"]
         return llama
+
+    async def _read_props(self) -> dict[str, Any]:
+        props = await self.call("GET", "/props")
+        self.thoughts = format_of_template(props.get("chat_template", ""))
+        return props
 
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "LlamaContext":
         return LlamaContext(self, self._slots, self._capacity, instructions, tools)
@@ -165,7 +172,8 @@ class LlamaContext(UnitList):
         """What was rendered last, of which units."""
 
     async def length(self) -> int:
-        return len(await self._prompt())
+        tokens, _ = await self._prompt()
+        return len(tokens)
 
     async def end_of_turn_probability(self) -> float:
         prompt, closing = await self._open_prompt()
@@ -183,12 +191,12 @@ class LlamaContext(UnitList):
         return sum(
             math.exp(candidate["logprob"])
             for candidate in next_token["top_logprobs"]
-            if candidate["id"] == closing or _closes_a_sentence(candidate["token"])
+            if candidate["id"] == closing or closes_a_sentence(candidate["token"])
         )
 
     async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
         forced = self._forced_tools(tool_choice)
-        prompt = await self._prompt()
+        prompt, thinking = await self._prompt(at_once=bool(forced))
         if forced:
             prompt = prompt + await self._llama.tokenize(hermes.CALL_OPENS + "\n", control=True)
         async with self._slots.lend(self) as slot:
@@ -203,9 +211,12 @@ class LlamaContext(UnitList):
             }
             if sampling.seed is not None:
                 body["seed"] = sampling.seed
+            if marks := self._llama.thoughts.marks:
+                body["preserved_tokens"] = marks  # control tokens are not written out unless asked for
             if forced:
                 body["json_schema"] = hermes.call_schema(forced)
-            parts = self._forced_call(body) if forced else self._speech_and_calls(body)
+            splitter = ThoughtSplitter(self._llama.thoughts, thinking)
+            parts = self._forced_call(body) if forced else self._thoughts_speech_and_calls(body, splitter)
             async with aclosing(parts):
                 async for part in parts:
                     yield part
@@ -213,15 +224,22 @@ class LlamaContext(UnitList):
     async def close(self) -> None:
         self._slots.forget(self)
 
-    async def _speech_and_calls(self, body: dict[str, Any]) -> AsyncGenerator[Written]:
+    async def _thoughts_speech_and_calls(
+        self, body: dict[str, Any], splitter: ThoughtSplitter
+    ) -> AsyncGenerator[Written]:
         parser = hermes.CallParser()
         async with aclosing(self._llama.stream(body)) as events:
             async for event in events:
-                for part in parser.push(event["content"]):
-                    yield part
-                if event["stop"]:
-                    for part in parser.finish():
+                parts = [*splitter.push(event["content"]), *(splitter.finish() if event["stop"] else ())]
+                for part in parts:
+                    if isinstance(part, Thought):
                         yield part
+                    else:
+                        for spoken_or_call in parser.push(part.text):
+                            yield spoken_or_call
+                if event["stop"]:
+                    for spoken_or_call in parser.finish():
+                        yield spoken_or_call
                     yield _finished(event)
 
     async def _forced_call(self, body: dict[str, Any]) -> AsyncGenerator[Written]:
@@ -238,87 +256,55 @@ class LlamaContext(UnitList):
             return (choice,)
         return self._tools if choice == "required" else ()
 
-    async def _prompt(self) -> list[int]:
-        """The tokens of everything up to the assistant's first word."""
-        tokens, rest = await self._render()
-        return tokens + await self._llama.tokenize(rest, control=True)
+    async def _prompt(self, at_once: bool = False) -> tuple[list[int], bool]:
+        """The tokens of everything up to where the assistant goes on, and whether that is inside a thought.
+
+        `at_once`: not inside one, if that can be helped.
+        """
+        over, open_message = parted(self._units)
+        if open_message is None and at_once:
+            open_message = [Text("")]
+        tokens, rest = await self._render(over)
+        form = self._llama.thoughts
+        if open_message is None:
+            return tokens + await self._llama.tokenize(rest, control=True), form.is_thinking(rest)
+        for text, control in form.goes_on(rest, open_message):
+            tokens = tokens + await self._llama.tokenize(text, control)
+        return tokens, form.goes_on_thinking(open_message)
 
     async def _open_prompt(self) -> tuple[list[int], int | None]:
         """The tokens up to the last word of the last message, and the token that would close it."""
-        tokens, rest = await self._render()
+        tokens, rest = await self._render(self._units)
         closing = await self._llama.tokenize(rest, control=True)
         return tokens, next(iter(closing), None)
 
-    async def _render(self) -> tuple[list[int], str]:
+    async def _render(self, units: Sequence[Unit]) -> tuple[list[int], str]:
         """The tokens up to the last word of the last message, through the model's own chat template, and what follows.
 
         The template is given stand-ins for what was said, and the tokens of the real words are put in their places, so
         that nothing a person says can be read as a control token. An answer asks twice: for its length, and for it.
         """
-        if self._rendered is None or self._rendered[0] != self._units:
-            units = list(self._units)
-            self._rendered = (units, *await self._render_anew(units))
+        if self._rendered is None or self._rendered[0] != units:
+            self._rendered = (list(units), *await self._render_anew(units))
         _, tokens, rest = self._rendered
         return tokens, rest
 
     async def _render_anew(self, units: Sequence[Unit]) -> tuple[list[int], str]:
         said = [self._system]
-        messages = [{"role": "system", "content": _stand_in(0)}]
-        for role, texts in _messages(units):
-            messages.append(
-                {"role": role, "content": "".join(map(_stand_in, range(len(said), len(said) + len(texts))))}
-            )
+        messages = [{"role": "system", "content": stand_in(0)}]
+        for role, pieces in joined(units):
+            texts = in_words(pieces)
+            messages.append({"role": role, "content": "".join(map(stand_in, range(len(said), len(said) + len(texts))))})
             said += texts
         rendered = (await self._llama.call("POST", "/apply-template", {"messages": messages}))["prompt"]
         tokens: list[int] = []
         for number, text in enumerate(said):
-            before, found, rendered = rendered.partition(_stand_in(number))
+            before, found, rendered = rendered.partition(stand_in(number))
             if not found:
                 raise DecoderError("the model's chat template drops messages; choose a model with another template")
             tokens += await self._llama.tokenize(before, control=True)
             tokens += await self._llama.tokenize(text, control=False)
         return tokens, rendered
-
-
-def _messages(units: Sequence[Unit]) -> list[tuple[str, list[str]]]:
-    """Messages as role and pieces of text; neighbours of one role are joined, as many templates demand.
-
-    The last one may be open.
-    """
-    messages: list[tuple[str, list[str]]] = []
-    for unit in units:
-        match unit:
-            case Open():
-                # A function's answer goes in as the user's words: not every template knows the role "tool".
-                role = "user" if unit.role == "tool" else unit.role
-                if messages and messages[-1][0] == role:
-                    messages[-1][1].append("\n")
-                else:
-                    messages.append((role, []))
-            case Close():
-                pass
-            case _:
-                messages[-1][1].append(_words(unit))
-    return messages
-
-
-def _words(unit: Text | Called | Returned) -> str:
-    match unit:
-        case Text():
-            return unit.text
-        case Called():
-            return hermes.call_text(unit.name, unit.arguments)
-        case Returned():
-            return hermes.result_text(unit.output)
-
-
-def _closes_a_sentence(token: str) -> bool:
-    """Not an ellipsis: that is how unfinished sentences are written."""
-    return token.strip(" \"'”’)") in (".", "?", "!") or token.startswith("\n")
-
-
-def _stand_in(number: int) -> str:
-    return f"\ue000{number}\ue001"
 
 
 def _finished(event: dict[str, Any]) -> Finished:

@@ -1,10 +1,11 @@
 """Any server that speaks OpenAI's chat completions: vLLM, llama.cpp, hosted models."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 import httpx
 from openai import AsyncOpenAI, OpenAIError
+from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from pipeline.decoders.decoder import (
     Called,
@@ -15,13 +16,17 @@ from pipeline.decoders.decoder import (
     Returned,
     Sampling,
     Text,
+    Thought,
     Token,
     Tool,
     ToolCall,
     ToolChoice,
     Written,
 )
+from pipeline.decoders.messages import in_words, parted
+from pipeline.decoders.thoughts import ThoughtSplitter, format_of_model
 from pipeline.decoders.units import UnitList
+from pipeline.embeddings import Embeddings
 
 _CHARACTERS_A_TOKEN = 3.5
 """Of English text, on the safe side; the server's own tokenizer is not known here."""
@@ -51,6 +56,7 @@ class OpenAiContext(UnitList):
         super().__init__(capacity, tools)
         self._client = client
         self._model = model
+        self._thoughts = format_of_model(model)
         self._instructions = instructions
 
     async def length(self) -> int:
@@ -75,8 +81,13 @@ class OpenAiContext(UnitList):
         if self._tools:
             request["tools"] = [_function(tool) for tool in self._tools]
             request["tool_choice"] = _choice(tool_choice)
+        _, open_message = parted(self._units)
+        if open_message is not None:  # as vLLM and llama.cpp know it
+            request["extra_body"] = {"continue_final_message": True, "add_generation_prompt": False}
+        thinking = None if open_message is None else self._thoughts.goes_on_thinking(open_message)
         calls: dict[int, tuple[str, str]] = {}
         finished = Finished("stop", 0, 0, 0)
+        splitter = ThoughtSplitter(self._thoughts, thinking)
         try:
             async with await self._client.chat.completions.create(**request) as stream:
                 async for chunk in stream:
@@ -87,8 +98,8 @@ class OpenAiContext(UnitList):
                             finished.reason, chunk.usage.prompt_tokens, cached or 0, chunk.usage.completion_tokens
                         )
                     for choice in chunk.choices:
-                        if choice.delta.content:
-                            yield Token(choice.delta.content)
+                        for part in _parts(choice.delta, splitter):
+                            yield part
                         for call in choice.delta.tool_calls or ():
                             name, arguments = calls.get(call.index, ("", ""))
                             if call.function is not None:
@@ -99,6 +110,8 @@ class OpenAiContext(UnitList):
                             finished = Finished("length", 0, 0, 0)
         except (OpenAIError, httpx.HTTPError) as error:
             raise DecoderError(f"{self._client.base_url} gave no answer: {error}") from error
+        for part in splitter.finish():
+            yield part
         for name, arguments in calls.values():
             yield ToolCall(name, arguments)
         yield finished
@@ -108,7 +121,8 @@ class OpenAiContext(UnitList):
 
     def _messages(self) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = [{"role": "system", "content": self._instructions}]
-        for unit in self._units:
+        over, open_message = parted(self._units)
+        for unit in over:
             match unit:
                 case Open():
                     messages.append({"role": unit.role, "content": ""})
@@ -119,9 +133,25 @@ class OpenAiContext(UnitList):
                     messages[-1]["tool_calls"] = [{"id": unit.call_id, "type": "function", "function": function}]
                 case Returned():
                     messages[-1] |= {"tool_call_id": unit.call_id, "content": unit.output}
-                case Close():
+                case Embeddings():
+                    in_words([unit])
+                case Close() | Thought():
                     pass
+        if open_message is not None:
+            pieces = self._thoughts.goes_on("", open_message)
+            messages.append({"role": "assistant", "content": "".join(text for text, _ in pieces)})
         return messages
+
+
+def _parts(delta: ChoiceDelta, splitter: ThoughtSplitter) -> Iterator[Thought | Token]:
+    """Thoughts and words of a chunk. A server that parts them itself has a field for thoughts, and no tags in words."""
+    beside = delta.model_extra or {}
+    thought = beside.get("reasoning") or beside.get("reasoning_content")
+    if isinstance(thought, str) and thought:
+        splitter.answer()
+        yield Thought(thought)
+    if delta.content:
+        yield from splitter.push(delta.content)
 
 
 def _function(tool: Tool) -> dict[str, Any]:
