@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -74,15 +74,33 @@ def ask(
 
 
 @app.command()
-def talk(url: Url = None, config: Config = None) -> None:
+def talk(
+    url: Url = None,
+    microphone: Annotated[
+        str | None, typer.Option(help="Its number, or a part of its name.", show_default="the system's")
+    ] = None,
+    speaker: Annotated[str | None, typer.Option(help="Likewise.", show_default="the system's")] = None,
+    echo: Annotated[
+        Literal["auto", "cancel", "half-duplex", "off"],
+        typer.Option(
+            help="Its own voice in the microphone. cancel: taken out. half-duplex: the microphone is off while it "
+            "speaks. off: for headphones. auto: cancel where that can be, else half-duplex."
+        ),
+    ] = "auto",
+    list_devices: Annotated[bool, typer.Option("--list-devices", help="Show microphones and speakers.")] = False,
+    config: Config = None,
+) -> None:
     """Talk to it at this machine's microphone and speaker. Ctrl-C ends the conversation."""
 
     async def work() -> None:
-        from realtime.commands import talk
+        from realtime.commands import list_sound_devices, talk
 
-        await talk(load_settings(config), url)
+        if list_devices:
+            list_sound_devices()
+        else:
+            await talk(load_settings(config), url, microphone, speaker, echo)
 
-    run(work)
+    run(work, interrupted=0)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
-from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from pipeline.errors import PlainError
 from realtime.codec import AudioFormat
@@ -20,6 +20,14 @@ WIRE_RATE = 24_000
 _FORMAT = AudioFormat("audio/pcm", WIRE_RATE)
 
 _MAX_MESSAGE_BYTES = 16 * 2**20
+
+_ENDS = {
+    1000: "the session has lasted as long as the server lets one: begin another",
+    1001: "the server was shut down: start it again with antiphon serve",
+    1011: "the server had an error and ended the session: its own output says which",
+    1013: "the server is full: end another conversation or try later, or raise server.max_sessions",
+}
+"""Why a server ends a session, by its close code."""
 
 
 class ConnectionFailed(PlainError):
@@ -54,9 +62,14 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(url: str, api_key: str = "") -> AsyncIterator[Connection]:
-    """Hold a session with the server at `url`, such as http://localhost:8000. Raises `ConnectionFailed`."""
+async def connect(url: str, api_key: str = "", *, playback: bool = False) -> AsyncIterator[Connection]:
+    """Hold a session with the server at `url`, such as http://localhost:8000. Raises `ConnectionFailed`.
+
+    With `playback` the server says when to play quieter and when to wait, and takes it that this is done.
+    """
     address = url.rstrip("/").replace("http", "ws", 1) + "/v1/realtime?model=antiphon&timeline=1"
+    if playback:
+        address += "&playback=1"
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
         websocket = await connect_websocket(
@@ -80,4 +93,6 @@ def audio_of(event: dict[str, Any]) -> Pcm:
 
 
 def _lost(error: WebSocketException) -> ConnectionFailed:
-    return ConnectionFailed(f"the server ended the session: {error}")
+    if isinstance(error, ConnectionClosed) and error.rcvd is not None and error.rcvd.code in _ENDS:
+        return ConnectionFailed(_ENDS[error.rcvd.code])
+    return ConnectionFailed(f"the connection to the server was lost ({error}): is it still running?")

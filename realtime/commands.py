@@ -14,8 +14,11 @@ from realtime import ask as asking
 from realtime import talk as talking
 from realtime.auth import is_loopback
 from realtime.client import WIRE_RATE, Connection, connect
+from realtime.echo import EchoMode, guard_against_echo
+from realtime.microphone import find_device, list_devices
 from realtime.serve import listen, loaded, make_server, running
 from realtime.settings import Settings
+from realtime.talk_view import device_table
 from realtime.waterfall import waterfall
 from realtime.wav import check_writable, read_wav, write_wav
 
@@ -62,23 +65,37 @@ async def ask(settings: Settings, question: Path, out: Path | None, url: str | N
         console.print(Text(f"Answer written to {out} ({len(reply.audio) / WIRE_RATE:.1f} s)", "dim"))
 
 
-async def talk(settings: Settings, url: str | None) -> None:
+def list_sound_devices() -> None:
+    Console().print(device_table(list_devices()))
+
+
+async def talk(
+    settings: Settings, url: str | None, microphone: str | None, speaker: str | None, echo: EchoMode
+) -> None:
     """Hold a conversation at the local sound card until it is cancelled."""
-    talking.check_sound()
-    async with _connection(settings, url) as connection:
-        await talking.talk(connection, Console())
+    # What is missing is said before the models are loaded.
+    devices = list_devices()
+    find_device(devices, "microphone", microphone)
+    find_device(devices, "speaker", speaker)
+    guard = guard_against_echo(echo)
+    async with _connection(settings, url, playback=True) as connection:
+        await talking.talk(connection, microphone, speaker, guard, Console())
 
 
 @asynccontextmanager
-async def _connection(settings: Settings, url: str | None) -> AsyncIterator[Connection]:
+async def _connection(settings: Settings, url: str | None, playback: bool = False) -> AsyncIterator[Connection]:
     """To the server at `url`; else to the one that the settings describe, if it runs; else to one in this process."""
     api_key = settings.server.api_key.get_secret_value()
     url = url or await _find_server(settings)
     if url is not None:
-        async with connect(url, api_key) as connection:
+        async with connect(url, api_key, playback=playback) as connection:
             yield connection
         return
-    async with _engine(settings) as engine, running(engine, settings) as here, connect(here, api_key) as connection:
+    async with (
+        _engine(settings) as engine,
+        running(engine, settings) as here,
+        connect(here, api_key, playback=playback) as connection,
+    ):
         yield connection
 
 

@@ -11,15 +11,18 @@ from rich.text import Text
 from pipeline.errors import PlainError
 
 
-def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a command to its end. What a person can mend is said in plain words, with exit code 1."""
+def run(work: Callable[[], Coroutine[Any, Any, None]], interrupted: int = 130) -> None:
+    """Run a command to its end. What a person can mend is said in plain words, with exit code 1.
+
+    `interrupted`: the exit code when Ctrl-C ends it; 0 where that is how it is meant to end.
+    """
     try:
         asyncio.run(work())
     except* PlainError as errors:
         Console(stderr=True).print(Text(f"✗ {_first(errors)}", "red"), soft_wrap=True)
         raise typer.Exit(1) from None
     except* KeyboardInterrupt:
-        raise typer.Exit(130) from None
+        raise typer.Exit(interrupted) from None
 
 
 def _first(error: BaseException) -> BaseException:

@@ -20,6 +20,7 @@ from rich.text import Text
 
 from pipeline.models import ModelError, ModelStore, needed_models
 from realtime.auth import is_loopback
+from realtime.echo import Canceller, NoCanceller
 from realtime.settings import Settings, SettingsError, load_settings
 
 _PACKAGES = {
@@ -83,11 +84,12 @@ def examine(config: Path | None) -> Iterator[Finding]:
     else:
         yield Finding("settings", "ok", "every one is known and within its bounds")
     yield from _models(settings)
-    if settings.decoder.backend != "llama":
+    if settings.decoder.remote:
         yield _decoder_server(settings.decoder.url)
     yield _port(settings.server.host, settings.server.port)
     yield _access(settings)
     yield _sound()
+    yield _echo()
 
 
 def _packages() -> Iterator[Finding]:
@@ -193,6 +195,14 @@ def _sound() -> Finding:
     if not inputs or not outputs:
         return Finding("sound", "note", finding, only)
     return Finding("sound", "ok", finding)
+
+
+def _echo() -> Finding:
+    try:
+        Canceller()
+    except NoCanceller as error:
+        return Finding("echo", "note", str(error), "antiphon talk turns the microphone off while it speaks")
+    return Finding("echo", "ok", "antiphon talk keeps its own voice out of the microphone")
 
 
 def _print(findings: list[Finding], well: bool) -> None:
