@@ -53,7 +53,7 @@ def known_models() -> Mapping[str, Model]:
 
 def needed_models(settings: PipelineSettings) -> tuple[str, ...]:
     """The names or paths of the models that an agent with these settings loads."""
-    decoder = (settings.decoder.model,) if settings.decoder.backend == "llama" else ()
+    decoder = (settings.decoder.model,) if not settings.decoder.remote else ()
     opinion = (settings.turn.second_opinion,) if settings.turn.second_opinion else ()
     return (settings.vad.model, settings.encoder.model, *decoder, settings.voice.name, *opinion)
 

@@ -93,6 +93,18 @@ async def _openai(settings: PipelineSettings, store: ModelStore) -> Decoder:
     )
 
 
+async def _torch(settings: PipelineSettings, store: ModelStore) -> Decoder:
+    from pipeline.decoders.torch import Torch
+
+    decoder = settings.decoder
+    return await Torch.load(
+        store.resolve(decoder.model),
+        device=decoder.device,
+        capacity=decoder.context_tokens,
+        threads=decoder.threads,
+    )
+
+
 async def _piper(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
     from tts.piper import Piper
 
@@ -107,6 +119,7 @@ DECODERS: dict[str, Backend[Decoder]] = {
     "llama": Backend(("xllamacpp",), "antiphon", _llama),
     "llama-server": Backend((), "antiphon", _llama_server),
     "openai": Backend(("openai",), "antiphon", _openai),
+    "torch": Backend(("torch", "transformers"), "antiphon", _torch),
 }
 
 SYNTHESIZERS: dict[str, Backend[Synthesizer]] = {"piper": Backend(("onnxruntime", "onnx"), "antiphon", _piper)}

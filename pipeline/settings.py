@@ -35,9 +35,12 @@ class EncoderSettings(Section):
 
 
 class DecoderSettings(Section):
-    backend: Literal["llama", "llama-server", "openai"] = "llama"
+    backend: Literal["llama", "llama-server", "openai", "torch"] = "llama"
     model: str = "smollm2-135m-instruct"
-    """llama: a name from `antiphon models` or a .gguf file. openai: the model's name on the server."""
+    """llama: a name from `antiphon models` or a .gguf file. torch: the folder of a transformers model. openai: the
+    model's name on the server."""
+    device: str = "auto"
+    """torch: where it runs; "auto" is a GPU if there is one."""
     url: str = ""
     """Base URL of the llama-server or OpenAI-compatible server."""
     api_key: SecretStr = SecretStr("")
@@ -54,9 +57,14 @@ class DecoderSettings(Section):
     timeout_s: float = Field(default=20, gt=0)
     """Longest wait for a server's next token."""
 
+    @property
+    def remote(self) -> bool:
+        """Whether a server at `url` does the work."""
+        return self.backend in ("llama-server", "openai")
+
     @model_validator(mode="after")
     def _has_a_server(self) -> Self:
-        if self.backend != "llama" and not self.url.startswith(("http://", "https://")):
+        if self.remote and not self.url.startswith(("http://", "https://")):
             raise ValueError(f'the backend "{self.backend}" needs decoder.url, as in "http://127.0.0.1:8080/v1"')
         return self
 

@@ -1,5 +1,7 @@
 """Whisper's log-mel spectrogram, frame by frame as the samples arrive."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +18,12 @@ DYNAMIC_RANGE = 8.0
 LogMels = NDArray[np.float32]
 """Shape (n_mels, frames)."""
 
+Energies = Callable[[NDArray[np.float32]], LogMels]
+"""Windows of sound, shape (frames, WINDOW), to the mel energies of each."""
+
+SILENCE = -10.0
+"""log10 of the mel energies where there is nothing."""
+
 
 class LogMel:
     """The log-mel of a growing utterance, equal to Whisper's own of the same samples.
@@ -24,14 +32,17 @@ class LogMel:
     anew at each reading, with silence behind them. All others are computed once.
     """
 
-    def __init__(self, n_mels: int) -> None:
-        self._filters = mel_filters(n_mels)
+    def __init__(self, n_mels: int, energies: Energies | None = None) -> None:
+        """`energies`: for models that are to see the very floats of another implementation."""
+        self._energies = energies or NumpyEnergies(n_mels)
         self._closed: LogMels = np.empty((n_mels, 0), np.float32)
         self._fresh: list[LogMels] = []
         self._waiting: Pcm = np.empty(0, np.float32)
         """Samples from the first one on that the next frame looks at."""
         self._received = 0
         self._dropped = 0
+        self.loudest = SILENCE
+        """Of all finished frames, log10."""
 
     def __len__(self) -> int:
         """Frames that have a sample at their centre."""
@@ -48,22 +59,35 @@ class LogMel:
         count = max(0, (len(self._waiting) - WINDOW) // HOP + 1)
         if count:
             self._fresh.append(self._frames(self._waiting, count))
+            self.loudest = max(self.loudest, float(self._fresh[-1].max()))
             self._waiting = self._waiting[count * HOP :].copy()
 
-    def drop(self, frames: int) -> None:
-        """Forget the oldest `frames` of the finished ones."""
+    @property
+    def finished(self) -> int:
+        """Frames that no sample to come can change."""
+        return int(self._collect().shape[1])
+
+    def drop(self, frames: int) -> LogMels:
+        """Forget the oldest `frames` of the finished ones, and give what is forgotten, unscaled."""
         closed = self._collect()
         frames = min(frames, closed.shape[1])
         self._closed = closed[:, frames:].copy()
         self._dropped += frames
+        return closed[:, :frames].copy()
 
-    def unscaled(self) -> LogMels:
-        """log10 of the mel energies of all frames, never below -10."""
+    def unscaled(self, frames: int | None = None, mirror: bool = False) -> LogMels:
+        """log10 of the mel energies, never below -10: of all frames, or of exactly `frames` from the oldest one on.
+
+        Behind the last sample there is silence, or with `mirror` the sound reflected, as before the first one.
+        """
         closed = self._collect()
-        open_frames = len(self) - closed.shape[1]
-        if open_frames == 0:
+        open_frames = (len(self) if frames is None else frames) - closed.shape[1]
+        if open_frames <= 0:
             return closed
-        samples = np.concatenate((self._waiting, np.zeros(2 * WINDOW, np.float32)))
+        behind = np.zeros((open_frames + 1) * HOP + WINDOW, np.float32)
+        if mirror and self._received > EDGE:
+            behind[:EDGE] = self._waiting[-2 : -EDGE - 2 : -1]
+        samples = np.concatenate((self._waiting, behind))
         if self._received <= EDGE:
             samples = mirrored(samples)
         return np.concatenate((closed, self._frames(samples, open_frames)), axis=1)
@@ -76,9 +100,19 @@ class LogMel:
 
     def _frames(self, samples: Pcm, count: int) -> LogMels:
         windows = np.lib.stride_tricks.sliding_window_view(samples, WINDOW)[: count * HOP : HOP]
+        return np.log10(np.maximum(self._energies(windows), 1e-10))
+
+
+class NumpyEnergies:
+    """Mel energies, as Whisper has them."""
+
+    def __init__(self, n_mels: int) -> None:
+        self._filters = mel_filters(n_mels)
+
+    def __call__(self, windows: NDArray[np.float32]) -> LogMels:
         power = np.abs(np.fft.rfft(windows * HANN, axis=1)) ** 2
-        energies: LogMels = np.maximum(self._filters @ power.T, 1e-10).astype(np.float32)
-        return np.log10(energies)
+        energies: LogMels = (self._filters @ power.T).astype(np.float32)
+        return energies
 
 
 def scaled(log_mels: LogMels, frames: int) -> LogMels:

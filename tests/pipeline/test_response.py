@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.decoders.decoder import Finished, Token, ToolCall, Written
+from pipeline.decoders.decoder import Finished, Thought, Token, ToolCall, Written
 from pipeline.events import Event, OutputAdded, OutputAudio, OutputDone, OutputText
 from pipeline.items import FunctionCall, Message
 from pipeline.response import Means, Response
@@ -109,3 +109,18 @@ async def test_nothing_but_a_call_says_nothing() -> None:
     response, outlet, _ = await answer([Token("\n"), ToolCall("clock", "{}"), Finished("stop", 1, 0, 9)])
     assert [type(item) for item in response.outputs] == [FunctionCall]
     assert not [event for event in outlet.events if isinstance(event, OutputAudio)]
+
+
+async def test_thoughts_are_not_said() -> None:
+    parts: list[Written] = [
+        Thought("Hm. Three?"),
+        Token("It is"),
+        Thought("No."),
+        Token(" two."),
+        Finished("stop", 1, 0, 9),
+    ]
+    response, outlet, voice = await answer(parts)
+    assert response.message is not None
+    assert response.message.text == "It is two."
+    assert [word.written for clause in voice.clauses for word in clause.words] == ["It", "is", "two."]
+    assert "Hm" not in str([event for event in outlet.events if isinstance(event, OutputText)])

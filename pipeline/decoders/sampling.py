@@ -1,0 +1,27 @@
+"""The next token, drawn from a model's logits."""
+
+import torch
+
+from pipeline.decoders.decoder import Sampling
+
+
+class Sampler:
+    """For one answer: with a seed, always the same."""
+
+    def __init__(self, sampling: Sampling, device: torch.device) -> None:
+        self._sampling = sampling
+        self._random = torch.Generator(device)
+        if sampling.seed is None:
+            self._random.seed()
+        else:
+            self._random.manual_seed(sampling.seed)
+
+    @torch.inference_mode()
+    def draw(self, logits: torch.Tensor) -> int:
+        """`logits`: shape (vocabulary,)."""
+        if self._sampling.temperature == 0:
+            return int(logits.argmax())
+        likeliest, tokens = (logits / self._sampling.temperature).softmax(0).sort(descending=True)
+        # A token counts while those before it do not have the probability together: the first always does.
+        counts = likeliest.cumsum(0) - likeliest < self._sampling.top_p
+        return int(tokens[torch.multinomial(likeliest * counts, 1, generator=self._random)])

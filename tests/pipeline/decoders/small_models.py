@@ -1,0 +1,89 @@
+"""Small language models of random weights, and a tokenizer of bytes, built on the spot."""
+
+from functools import lru_cache
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import (
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+
+from tests.pipeline.encoders.towers import made
+
+CONTROL = ("<|im_start|>", "<|im_end|>", "<|sound|>", "<|/sound|>")
+SOUND_TAGS = ("<|sound|>", "<|/sound|>")
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
+VOCABULARY = len(BYTES) + len(CONTROL)
+WIDTH = 32
+
+
+def tokenizer(template: str | None = CHATML) -> PreTrainedTokenizerFast:
+    """Every byte a token, and a few control tokens."""
+    backend = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(BYTES)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    return made(
+        PreTrainedTokenizerFast,
+        tokenizer_object=backend,
+        eos_token="<|im_end|>",
+        additional_special_tokens=list(CONTROL),
+        chat_template=template,
+    )
+
+
+@lru_cache
+def qwen() -> PreTrainedModel:
+    """Full attention."""
+    torch.manual_seed(0)
+    return lively(
+        Qwen2ForCausalLM(
+            Qwen2Config(
+                vocab_size=VOCABULARY,
+                hidden_size=WIDTH,
+                intermediate_size=64,
+                num_hidden_layers=3,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+            )
+        )
+    )
+
+
+@lru_cache
+def gemma() -> PreTrainedModel:
+    """Layers with a window of 8 positions between layers without."""
+    torch.manual_seed(0)
+    return lively(
+        Gemma3ForCausalLM(
+            Gemma3TextConfig(
+                vocab_size=VOCABULARY,
+                hidden_size=WIDTH,
+                intermediate_size=64,
+                num_hidden_layers=4,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                head_dim=8,
+                sliding_window=8,
+                layer_types=["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+            )
+        )
+    )
+
+
+def lively(model: PreTrainedModel) -> PreTrainedModel:
+    """Weights so large that each token leaves its trace in the logits: those of a fresh model hardly differ."""
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            parameter.data *= 10
+        parameter.requires_grad_(False)
+    model.train(False)
+    return model

@@ -1,0 +1,291 @@
+"""Every family's encoder, streamed, against transformers' own forward pass over the whole sound."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from pipeline.encoders.encoder import EncoderStream, Heard
+from pipeline.encoders.qwen_audio import CUT_SHARE, ITEM_SAMPLES, STEP_PADDING, ItemStream
+from tests.pipeline.encoders import towers
+from tests.pipeline.encoders.towers import RATE, Family
+from tts.synthesizer import Pcm
+
+MAKERS: dict[str, Callable[[], Family]] = {
+    "qwen2.5-omni": towers.qwen25_omni,
+    "qwen3-omni": towers.qwen3_omni,
+    "qwen3-asr": towers.qwen3_asr,
+    "voxtral": towers.voxtral,
+    "gemma": towers.gemma,
+    "qwen2-audio": towers.qwen2_audio,
+    "step-audio": towers.step_audio,
+}
+CAUSAL = ("voxtral", "gemma")
+WHOLE = ("qwen2-audio", "step-audio")
+BLOCKWISE = tuple(name for name in MAKERS if name not in CAUSAL + WHOLE)
+TAIL_SAMPLES = {
+    "qwen2.5-omni": 2 * RATE + 200,  # a block, and the half window behind its last frame
+    "qwen3-omni": 2 * RATE + 200,
+    "qwen3-asr": 2 * RATE + 200,
+    "voxtral": 1280 + 200,
+    "gemma": 640 + 161,
+    "qwen2-audio": ITEM_SAMPLES,
+    "step-audio": ITEM_SAMPLES,
+}
+"""Sound that may be uncommitted at most, here where Qwen3's blocks are of 2 s."""
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module", params=list(MAKERS))
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def family(name: str) -> Family:
+    return MAKERS[name]()
+
+
+def sound(samples: int, seed: int) -> Pcm:
+    """Noise whose loudness moves over 90 dB, so that the loudest moment keeps moving, too."""
+    random = np.random.default_rng(seed)
+    decibels = np.interp(np.arange(samples), np.linspace(0, samples, 9), random.uniform(-100, -10, 9))
+    return (random.standard_normal(samples) * 10 ** (decibels / 20)).astype(np.float32)
+
+
+def vectors(heard: Heard) -> torch.Tensor:
+    return torch.cat([part.vectors for part in heard.sound]) if heard.sound else torch.empty(0, 24)
+
+
+def difference(heard: Heard, expected: torch.Tensor) -> float:
+    found = vectors(heard)
+    assert found.shape == expected.shape
+    return float((found - expected).abs().max()) if len(found) else 0.0
+
+
+def one_shot(family: Family, pcm: Pcm) -> torch.Tensor:
+    with torch.inference_mode():
+        return family.one_shot(pcm)
+
+
+def push_all(stream: EncoderStream, pcm: Pcm, block: int = 4000) -> Heard:
+    heard = Heard()
+    for at in range(0, len(pcm), block):
+        heard = stream.push(pcm[at : at + block])
+    return heard
+
+
+@settings(deadline=None, max_examples=12)
+@given(
+    samples=st.integers(300, 6 * RATE),
+    blocks=st.lists(st.integers(0, RATE), max_size=20),
+    pauses=st.sets(st.integers(0, 20), max_size=4),
+    seed=st.integers(0, 1000),
+)
+def test_however_it_arrives_it_is_encoded_as_in_one_piece(
+    family: Family, samples: int, blocks: list[int], pauses: set[int], seed: int
+) -> None:
+    """Also when the end seemed to have come, and the person went on."""
+    pcm = sound(samples, seed)
+    stream = family.encoder.open()
+    at = 0
+    for number, block in enumerate([*blocks, samples]):
+        stream.push(pcm[at : at + block])
+        at = min(at + block, samples)
+        if number in pauses and at >= 300:
+            assert difference(stream.finish(), one_shot(family, pcm[:at])) < TOLERANCE
+    assert difference(stream.finish(), one_shot(family, pcm)) < TOLERANCE
+
+
+def test_a_long_turn_stays_exact(family: Family, name: str, record_property: Callable[[str, object], None]) -> None:
+    pcm = sound(20 * RATE + 777, seed=1)
+    stream = family.encoder.open()
+    push_all(stream, pcm)
+    largest = difference(stream.finish(), one_shot(family, pcm))
+    record_property("largest difference", largest)
+    assert largest < TOLERANCE
+
+
+@pytest.mark.parametrize("make", [towers.qwen3_omni, towers.qwen3_asr])
+def test_blocks_of_8_seconds(make: Callable[[int], Family]) -> None:
+    family = make(800)
+    pcm = sound(17 * RATE + 333, seed=2)
+    stream = family.encoder.open()
+    heard = push_all(stream, pcm)
+    assert len(heard.committed_sound) == 2
+    assert difference(stream.finish(), one_shot(family, pcm)) < TOLERANCE
+
+
+def test_what_is_committed_is_all_but_a_short_tail(family: Family, name: str) -> None:
+    """... is a prefix of the one-shot encoding, and is never encoded again while the sound gets no louder."""
+    pcm = sound(8 * RATE, seed=3)
+    pcm[0] = 1.0
+    expected = one_shot(family, pcm)
+    samples_a_token = len(pcm) / len(expected)
+    stream = family.encoder.open()
+    committed: tuple[object, ...] = ()
+    for at in range(0, len(pcm), 2000):
+        heard = stream.push(pcm[at : at + 2000])
+        assert heard.committed_sound[: len(committed)] == committed
+        committed = heard.committed_sound
+        count = sum(map(len, heard.committed_sound))
+        assert at + 2000 - count * samples_a_token <= TAIL_SAMPLES[name] + samples_a_token
+    settled = Heard(committed_sound=heard.committed_sound)
+    assert difference(settled, expected[: len(vectors(settled))]) < TOLERANCE
+    assert stream.finish().committed_sound[: len(committed)] == committed
+
+
+def test_what_came_first_begins_a_sound_and_the_rest_goes_on(family: Family, name: str) -> None:
+    stream = family.encoder.open()
+    push_all(stream, sound(5 * RATE, seed=4))
+    first, *rest = stream.finish().sound
+    assert not first.continues
+    assert all(part.continues for part in rest)
+
+
+def test_finishing_twice_costs_nothing_and_nothing_in_it_is_nothing(family: Family) -> None:
+    stream = family.encoder.open()
+    assert stream.push(np.empty(0, np.float32)) == Heard()
+    assert stream.finish() == Heard()
+    stream.push(sound(RATE, seed=5))
+    assert stream.finish() is stream.finish()
+
+
+@pytest.mark.parametrize("name", BLOCKWISE)
+def test_only_blocks_with_quiet_frames_are_encoded_again_when_it_gets_louder(name: str) -> None:
+    family = MAKERS[name]()
+    noise = np.random.default_rng(6).standard_normal(6 * RATE).astype(np.float32)
+    loud, hushed, louder = noise[: 2 * RATE] * 0.1, noise[2 * RATE : 4 * RATE] * 1e-6, noise[4 * RATE :] * 0.5
+    stream = family.encoder.open()
+    before = push_all(stream, np.concatenate((loud, hushed, louder[:400]))).committed_sound
+    push_all(stream, louder[400:])
+    after = stream.finish().committed_sound
+    assert after[0] is before[0]
+    assert after[1] is not before[1]
+    whole = np.concatenate((loud, hushed, louder))
+    assert difference(stream.finish(), one_shot(family, whole)) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_long_sounds_are_cut_in_silence_into_items_of_their_own(name: str) -> None:
+    family = MAKERS[name]()
+    pcm = np.random.default_rng(8).standard_normal(60 * RATE).astype(np.float32) * 0.1
+    pauses = [22 * RATE, 44 * RATE]
+    for pause in pauses:
+        pcm[pause - 1600 : pause + 1600] = 0
+    stream = family.encoder.open()
+    heard = push_all(stream, pcm)
+    assert len(heard.committed_sound) == 2
+    parts = stream.finish().sound
+    assert len(parts) == 3
+    assert not any(part.continues for part in parts)
+    for part, item in zip(parts, np.split(pcm, pauses), strict=True):
+        assert difference(Heard(committed_sound=(part,)), one_shot(family, item)) < TOLERANCE
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_an_open_item_is_replaced_at_a_growing_hop(name: str) -> None:
+    stream = MAKERS[name]().encoder.open()
+    looks = []
+    previous: tuple[object, ...] = ()
+    pcm = sound(20 * RATE, seed=9)
+    for at in range(0, len(pcm), 1600):
+        tentative = stream.push(pcm[at : at + 1600]).tentative_sound
+        if tentative != previous:
+            looks.append(at + 1600)
+            previous = tentative
+    hops = np.diff(looks)
+    assert 8 <= len(looks) <= 16
+    assert hops[0] == 8000
+    assert (hops[1:] >= hops[:-1]).all()
+    # All looks together encode a small multiple of the sound.
+    assert sum(looks) < 6 * len(pcm)
+
+
+def worked(work: Callable[[], object]) -> int:
+    """How many values linear layers and convolutions were given meanwhile."""
+    given = 0
+
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: object) -> None:
+        nonlocal given
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d):
+            given += inputs[0].numel()
+
+    with nn.modules.module.register_module_forward_hook(count):
+        work()
+    return given
+
+
+def test_the_work_behind_the_last_sample_does_not_grow_with_the_turn(family: Family, name: str) -> None:
+    if name in WHOLE:
+        most = worked(lambda: push_and_finish(family, ITEM_SAMPLES - 1))
+    else:
+        most = worked(lambda: push_and_finish(family, TAIL_SAMPLES[name]))
+    for seconds in (6.3, 12.3, 24.3):
+        stream = family.encoder.open()
+        pcm = sound(round(seconds * RATE), seed=10)
+        pcm[:400] = 1.0
+        push_all(stream, pcm)
+        assert worked(stream.finish) <= most
+
+
+def push_and_finish(family: Family, samples: int) -> None:
+    stream = family.encoder.open()
+    stream.push(sound(samples, seed=11))
+    stream.finish()
+
+
+def held_bytes(root: object) -> int:
+    """Of all arrays and tensors that a stream keeps, those of its model left out."""
+    seen: set[int] = set()
+    storages: dict[int, int] = {}
+    waiting = [root]
+    while waiting:
+        thing = waiting.pop()
+        if id(thing) in seen or isinstance(thing, nn.Module | type):
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, torch.Tensor):
+            storages[thing.untyped_storage().data_ptr()] = thing.untyped_storage().nbytes()
+        elif isinstance(thing, np.ndarray):
+            whole = thing if thing.base is None else thing.base
+            storages[id(whole)] = getattr(whole, "nbytes", thing.nbytes)
+        elif isinstance(thing, dict):
+            waiting += thing.values()
+        elif isinstance(thing, list | tuple):
+            waiting += thing
+        elif type(thing).__module__.startswith(("pipeline.", "transformers.")):
+            waiting += vars(thing).values() if hasattr(thing, "__dict__") else ()
+            waiting += [getattr(thing, slot) for slot in getattr(type(thing), "__slots__", ())]
+    return sum(storages.values())
+
+
+def test_memory_grows_with_the_sound_and_no_faster(family: Family) -> None:
+    stream = family.encoder.open()
+    held = []
+    for seed in range(6):
+        push_all(stream, sound(10 * RATE, seed))
+        stream.finish()
+        held.append(held_bytes(stream))
+    steps = np.diff(held)
+    assert max(steps) < 125_000 * 10  # bytes: log-mel takes 51,200 a second, an open item's samples 64,000
+    assert held[-1] < held[0] * 8
+
+
+def test_step_audio_sees_479_samples_of_silence_behind_a_sound() -> None:
+    family = towers.step_audio()
+    stream = family.encoder.open()
+    assert isinstance(stream, ItemStream)
+    stream.push(sound(RATE, seed=12))
+    frames = (RATE + STEP_PADDING) // 160
+    assert len(stream.finish().sound[0]) == (-(-frames // 2) // 2 + 1) // 2
+
+
+def test_items_are_cut_in_their_last_fifth() -> None:
+    stream = MAKERS["qwen2-audio"]().encoder.open()
+    heard = push_all(stream, np.random.default_rng(13).standard_normal(26 * RATE).astype(np.float32))
+    assert 25 * (25 - 25 // CUT_SHARE) <= len(heard.committed_sound[0]) <= 25 * 25
