@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +14,7 @@ from realtime.client import WIRE_RATE, Connection, audio_of
 _BLOCK_SAMPLES = WIRE_RATE // 50
 _PATIENCE_S = 30
 """Longest wait for the end of the answer."""
-_AUDIBLE = 0.01
+AUDIBLE = 0.01
 """Amplitude, -40 dB, as the recordings' own edges are found: a packet of silence is no answer."""
 
 
@@ -26,8 +27,8 @@ class Answered:
     """When the first audible sample of the answer to the whole turn is played, at the soonest; None: none came."""
     early: int = 0
     """Answers whose audio arrived in a pause, before the person went on."""
-    gaps_s: list[float] = field(default_factory=list)
-    """Silences inside the answer because its audio came too late to be played without one."""
+    gaps_s: list[float] | None = None
+    """Silences inside the answer because its audio came too late to be played without one; None: not measured."""
     heard: str = ""
     said: str = ""
     timeline_ms: dict[str, float] = field(default_factory=dict)
@@ -48,9 +49,17 @@ async def hold(connection: Connection, spoken: Recording) -> Answered:
     return call.answered
 
 
+def take_answer(answered: Answered, response: Mapping[str, Any]) -> None:
+    """Note what a response that is done says of itself."""
+    parts = [part for item in response["output"] for part in item.get("content", ())]
+    answered.said = " ".join(part.get("transcript", "") for part in parts)
+    answered.timeline_ms = json.loads((response.get("metadata") or {}).get("timeline", "{}"))
+
+
 class _Call:
     def __init__(self, connection: Connection, spoken: Recording) -> None:
-        self.answered = Answered(spoken.name)
+        self._gaps_s: list[float] = []
+        self.answered = Answered(spoken.name, gaps_s=self._gaps_s)
         self._connection = connection
         self._spoken = spoken
         self._began = asyncio.get_running_loop().time()
@@ -87,11 +96,8 @@ class _Call:
             case "conversation.item.input_audio_transcription.completed":
                 self.answered.heard = f"{self.answered.heard} {event['transcript'].strip()}".strip()
             case "response.done" if self._first.get(event["response"]["id"], 0) > self._spoken.last_words_s:
-                response = event["response"]
-                parts = [part for item in response["output"] for part in item.get("content", ())]
-                self.answered.said = " ".join(part.get("transcript", "") for part in parts)
-                self.answered.timeline_ms = json.loads((response.get("metadata") or {}).get("timeline", "{}"))
-                return bool(response["status"] != "cancelled")
+                take_answer(self.answered, event["response"])
+                return bool(event["response"]["status"] != "cancelled")
         return False
 
     def _hear(self, event: dict[str, Any]) -> None:
@@ -100,9 +106,9 @@ class _Call:
             self._first[response] = self._played_until = now
             self.answered.early += now <= self._spoken.last_words_s
         elif now > self._played_until:
-            self.answered.gaps_s.append(now - self._played_until)
+            self._gaps_s.append(now - self._played_until)
             self._played_until = now
-        if response not in self._sounding and (audible := np.abs(pcm) > _AUDIBLE).any():
+        if response not in self._sounding and (audible := np.abs(pcm) > AUDIBLE).any():
             self._sounding.add(response)
             if self._first[response] > self._spoken.last_words_s:
                 self.answered.first_sound_s = self._played_until + float(np.argmax(audible)) / WIRE_RATE

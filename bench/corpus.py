@@ -27,6 +27,7 @@ class Recording:
     speech_end_s: float
     pauses: tuple[tuple[float, float], ...]
     """Start and end of the silences in which the turn goes on, in seconds."""
+    speech_start_s: float = 0.0
 
     @property
     def last_words_s(self) -> float:
@@ -45,6 +46,7 @@ def read_corpus(folder: Path, kinds: Sequence[str], rate: int) -> list[Recording
             pcm=read_wav(folder / item.file, rate),
             speech_end_s=item.speech_end_s,
             pauses=tuple((pause.start_s, pause.end_s) for pause in item.pauses),
+            speech_start_s=item.speech_start_s,
         )
         for item in manifest.items
         if item.kind in kinds
@@ -63,6 +65,7 @@ class _Item(BaseModel):
     file: str
     kind: str
     text: str
+    speech_start_s: float = 0.0
     speech_end_s: float
     pauses: list[_Pause] = []
 

@@ -11,8 +11,11 @@ from rich.table import Table
 
 from bench.caller import Answered, hold
 from bench.corpus import Recording
+from bench.page import hold_in_page
 from bench.report import BAD, GOOD, LINE, PALE, in_a_line, number, percentile
+from bench.telephone import hold_by_phone
 from bench.wer import word_error_percent
+from pipeline.errors import PlainError
 from realtime.client import Connection, connect
 from realtime.waterfall import waterfall
 
@@ -20,10 +23,17 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Transport = Literal["websocket", "webrtc", "phone"]
+"""A program that talks over a WebSocket; the demo's page in a browser, measured from the inside; or a program that
+calls over WebRTC as well, measured by its packets."""
 Detection = Literal["server_vad", "semantic_vad"]
 
 _SOON_S = 2.0
 """A finished turn that is answered later counts as missed."""
+
+
+class BadCombination(PlainError):
+    """Not everything can be measured in every way; the message says what can't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +42,13 @@ class Turn:
 
     name: str
     voice_to_voice_ms: float | None
+    above_pipeline_ms: float | None
+    """What the way adds to the agent's own figure, from the end of speech to the first packet."""
     decided_to_packet_ms: float | None
     early: int
     pauses: int
-    longest_gap_ms: float
+    longest_gap_ms: float | None
+    """None: not measured."""
     timeline_ms: dict[str, float]
     asked: str
     heard: str
@@ -44,6 +57,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    transport: Transport
     detection: Detection
     conversations: int
     turns: list[Turn]
@@ -57,16 +71,21 @@ class Report:
 
     def summary(self) -> dict[str, float | int | None]:
         decided = [turn.decided_to_packet_ms for turn in self.turns if turn.decided_to_packet_ms is not None]
+        above = [turn.above_pipeline_ms for turn in self.turns if turn.above_pipeline_ms is not None]
+        gaps = [turn.longest_gap_ms for turn in self.turns if turn.longest_gap_ms is not None]
+        pipeline = [turn.timeline_ms["first_packet"] for turn in self.turns if "first_packet" in turn.timeline_ms]
         return {
             "turns": len(self.turns),
             "voice_to_voice_p50_ms": percentile(self.voice_to_voice, 50),
             "voice_to_voice_p90_ms": percentile(self.voice_to_voice, 90),
             "voice_to_voice_p99_ms": percentile(self.voice_to_voice, 99),
+            "pipeline_p50_ms": percentile(pipeline, 50),
+            "above_pipeline_p50_ms": percentile(above, 50),
             "decided_to_packet_p50_ms": percentile(decided, 50),
             "answered_within_2_s": sum(ms <= _SOON_S * 1000 for ms in self.voice_to_voice),
             "pauses": sum(turn.pauses for turn in self.turns),
             "pauses_answered_early": sum(min(turn.early, turn.pauses) for turn in self.turns),
-            "underruns": sum(turn.longest_gap_ms > 0 for turn in self.turns),
+            "underruns": sum(gap > 0 for gap in gaps) if gaps else None,
             "word_error_percent": word_error_percent([(turn.asked, turn.heard) for turn in self.turns]),
         }
 
@@ -76,9 +95,10 @@ class Report:
         return {name: median(t.timeline_ms[name] for t in self.turns if name in t.timeline_ms) for name in names}
 
     def as_table(self) -> RenderableType:
-        table = Table("turn", "voice to voice", "decided → packet", "early", "heard", box=None, pad_edge=False)
+        columns = ("turn", "voice to voice", "above pipeline", "decided → packet", "early", "heard")
+        table = Table(*columns, box=None, pad_edge=False)
         for turn in self.turns:
-            times = (turn.voice_to_voice_ms, turn.decided_to_packet_ms)
+            times = (turn.voice_to_voice_ms, turn.above_pipeline_ms, turn.decided_to_packet_ms)
             table.add_row(turn.name, *(f"{number(ms)} ms" for ms in times), str(turn.early or ""), turn.heard)
         return Group(table, in_a_line(self.summary()), waterfall(self.stages()))
 
@@ -106,7 +126,8 @@ class Report:
             if at is not None:
                 axes.axvline(at, color=LINE, linestyle=style, linewidth=1, label=f"p{percent} {at:.0f} ms")
         axes.set_yticks(range(len(names)), names)
-        axes.set_title(f"Voice to voice, {self.detection}, {self.conversations} at once (red: also answered early)")
+        how = f"{self.transport}, {self.detection}, {self.conversations} at once"
+        axes.set_title(f"Voice to voice, {how} (red: also answered early)")
         if self.voice_to_voice:
             axes.legend(loc="upper left")
 
@@ -115,27 +136,37 @@ async def measure(
     url: str,
     api_key: str,
     corpus: Sequence[Recording],
-    detection: Detection,
+    transport: Transport = "websocket",
+    detection: Detection = "semantic_vad",
     conversations: int = 1,
     repeats: int = 1,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Speak every turn of `corpus`, each in a session of its own, `conversations` of them at any time."""
+    """Speak every turn of `corpus`, each in a session of its own, `conversations` of them at any time. Over WebRTC the
+    page detects the end of a turn by what is said. Raises `PlainError`."""
+    if transport == "webrtc" and detection != "semantic_vad":
+        raise BadCombination(f"the page asks for semantic_vad: over webrtc {detection} can't be measured")
     waiting = [spoken for _ in range(repeats) for spoken in corpus]
     turns: list[Turn] = []
 
     async def converse() -> None:
         while waiting:
             spoken = waiting.pop(0)
-            async with connect(url, api_key) as connection:
-                await _prepare(connection, detection)
-                turns.append(turn_of(spoken, await hold(connection, spoken)))
-                tell(f"{len(turns)} turns: {spoken.name} {number(turns[-1].voice_to_voice_ms)} ms")
+            if transport == "webrtc":
+                answered = await hold_in_page(url, api_key, transport, spoken)
+            elif transport == "phone":
+                answered = await hold_by_phone(url, api_key, detection, spoken)
+            else:
+                async with connect(url, api_key) as connection:
+                    await _prepare(connection, detection)
+                    answered = await hold(connection, spoken)
+            turns.append(turn_of(spoken, answered))
+            tell(f"{len(turns)} turns: {spoken.name} {number(turns[-1].voice_to_voice_ms)} ms")
 
     async with asyncio.TaskGroup() as tasks:
         for _ in range(conversations):
             tasks.create_task(converse())
-    return Report(detection, conversations, sorted(turns, key=lambda turn: turn.name))
+    return Report(transport, detection, conversations, sorted(turns, key=lambda turn: turn.name))
 
 
 async def _prepare(connection: Connection, detection: Detection) -> None:
@@ -149,13 +180,15 @@ def turn_of(spoken: Recording, answered: Answered) -> Turn:
     """What was measured, counted from the last sample of speech."""
     first, timeline = answered.first_sound_s, answered.timeline_ms
     packet, decided = timeline.get("first_packet"), timeline.get("turn_decided")
+    voice_to_voice_ms = None if first is None else (first - spoken.speech_end_s) * 1000
     return Turn(
         name=spoken.name,
-        voice_to_voice_ms=None if first is None else (first - spoken.speech_end_s) * 1000,
+        voice_to_voice_ms=voice_to_voice_ms,
+        above_pipeline_ms=None if voice_to_voice_ms is None or packet is None else voice_to_voice_ms - packet,
         decided_to_packet_ms=None if packet is None or decided is None else packet - decided,
         early=answered.early,
         pauses=len(spoken.pauses),
-        longest_gap_ms=max(answered.gaps_s, default=0.0) * 1000,
+        longest_gap_ms=None if answered.gaps_s is None else max(answered.gaps_s, default=0.0) * 1000,
         timeline_ms=timeline,
         asked=spoken.text,
         heard=answered.heard,

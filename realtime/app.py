@@ -1,15 +1,18 @@
-"""The HTTP application: the WebSocket endpoint, /health and the web page, behind one guard."""
+"""The HTTP application: WebSocket and WebRTC endpoints, /health and the web page, behind one guard."""
 
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import partial
 from pathlib import Path
 
 import uvicorn
+from aiortc import RTCIceServer
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
@@ -18,34 +21,57 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from realtime.auth import Guard, Refusal
-from realtime.websocket import Limits, Service, Sessions
+from realtime.calls import Calls
+from realtime.sessions import Limits, Service, Sessions
+from realtime.websocket import serve
 
 WEB_CLIENT = Path(__file__).parent.parent / "web_client"
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
 
-def create_app(service: Service, guard: Guard, limits: Limits, lifespan: Lifespan | None = None) -> Starlette:
+def create_app(
+    service: Service,
+    guard: Guard,
+    limits: Limits,
+    lifespan: Lifespan | None = None,
+    ice_servers: Sequence[RTCIceServer] = (),
+) -> Starlette:
     """`app.state.sessions` are its `Sessions`."""
     sessions = Sessions(service, limits)
+    calls = Calls(sessions, ice_servers)
 
-    def health(_: Request) -> JSONResponse:
+    def health(request: Request) -> JSONResponse:
+        knows_key = guard.check_key(request.headers) is None
         return JSONResponse(
             {
                 "status": "ok",
                 "sessions": len(sessions),
                 "max_sessions": limits.max_sessions,
                 "models": dict(service.models),
+                "voices": list(service.offer.voices),
+                # Relaying costs somebody bandwidth: whoever has no key isn't told how.
+                "ice_servers": [_as_browsers_take_it(ice) for ice in ice_servers if knows_key or not ice.credential],
             }
         )
 
     routes: list[BaseRoute] = [
-        WebSocketRoute("/v1/realtime", sessions.serve),
+        WebSocketRoute("/v1/realtime", partial(serve, sessions)),
+        Route("/v1/realtime/calls", calls.create, methods=["POST"]),
+        Route("/v1/realtime/calls/{call_id}/hangup", calls.hang_up, methods=["POST"]),
         Route("/health", health),
     ]
     if (WEB_CLIENT / "index.html").is_file():
         routes.append(Mount("/", StaticFiles(directory=WEB_CLIENT, html=True)))
-    app = Starlette(routes=routes, middleware=[Middleware(_Gate, guard=guard)], lifespan=lifespan)
+    # Browsers ask before they let another origin's page post an offer; whether it may is then up to the gate.
+    others = Middleware(
+        CORSMiddleware,
+        allow_origins=guard.allowed_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "Content-Type"],
+        expose_headers=["Location"],
+    )
+    app = Starlette(routes=routes, middleware=[others, Middleware(_Gate, guard=guard)], lifespan=lifespan)
     app.state.sessions = sessions
     return app
 
@@ -112,6 +138,12 @@ class _Gate:
             or (None if reads_only else self._guard.check_origin(headers))
             or (self._guard.check_key(headers, scope.get("subprotocols", ())) if keyed else None)
         )
+
+
+def _as_browsers_take_it(ice: RTCIceServer) -> dict[str, object]:
+    """For a browser's `RTCPeerConnection`."""
+    fields = {"urls": ice.urls, "username": ice.username, "credential": ice.credential}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:

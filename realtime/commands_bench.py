@@ -1,6 +1,7 @@
 """antiphon bench: the programs of bench/ on the command line. What one needs is imported when it runs."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -15,7 +16,7 @@ from realtime.settings import Settings, load_settings
 if TYPE_CHECKING:
     from bench.report import Report
 
-bench_app = typer.Typer(help="Measure: latency, wer, synthesis, endpointing.", no_args_is_help=True)
+bench_app = typer.Typer(help="Measure: latency, interruption, soak, wer, synthesis, endpointing.", no_args_is_help=True)
 
 _CORPUS = Path(__file__).parent.parent / "tests" / "recordings"
 
@@ -23,6 +24,7 @@ Tell = Callable[[str], None]
 """Says what is being done."""
 
 Corpus = Annotated[Path, typer.Option(help="Folder of recordings with a manifest.json.", show_default="the tests' own")]
+Url = Annotated[str | None, typer.Option(help="Server to measure.", show_default="one in this process")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 Out = Annotated[Path | None, typer.Option(help="File for the figures, as JSON.", show_default=False)]
 Picture = Annotated[Path | None, typer.Option(help="File for a picture, .png or .svg.", show_default=False)]
@@ -37,12 +39,16 @@ def bench() -> None:
 @bench_app.command()
 def latency(
     corpus: Corpus = _CORPUS,
+    transport: Annotated[
+        Literal["websocket", "webrtc", "phone"],
+        typer.Option(help="A WebSocket; the web page in a browser, over WebRTC; or WebRTC without one."),
+    ] = "websocket",
     detection: Annotated[
         Literal["server_vad", "semantic_vad"], typer.Option(help="How the end of a turn is told.")
     ] = "semantic_vad",
     conversations: Annotated[int, typer.Option(min=1, help="Conversations at once.")] = 1,
     repeats: Annotated[int, typer.Option(min=1, help="Times that each recording is spoken.")] = 1,
-    url: Annotated[str | None, typer.Option(help="Server to measure.", show_default="one in this process")] = None,
+    url: Url = None,
     as_json: Json = False,
     out: Out = None,
     picture: Picture = None,
@@ -54,18 +60,60 @@ def latency(
         from bench.corpus import read_corpus
         from bench.latency import measure
         from realtime.client import WIRE_RATE
-        from realtime.serve import loaded, running
 
         recordings = read_corpus(corpus, ("turn", "pause"), WIRE_RATE)
+        key = settings.server.api_key.get_secret_value()
+        async with _serving(url, settings, tell) as address:
+            return await measure(address, key, recordings, transport, detection, conversations, repeats, tell)
 
-        async def of(address: str) -> "Report":
-            key = settings.server.api_key.get_secret_value()
-            return await measure(address, key, recordings, detection, conversations, repeats, tell)
+    _report(measured, as_json, out, picture, config)
 
-        if url is not None:
-            return await of(url)
-        async with loaded(settings, tell) as engine, running(engine, settings) as here:
-            return await of(here)
+
+@bench_app.command()
+def interruption(
+    corpus: Corpus = _CORPUS,
+    repeats: Annotated[int, typer.Option(min=1, help="Times that each recording is spoken.")] = 1,
+    url: Url = None,
+    as_json: Json = False,
+    out: Out = None,
+    picture: Picture = None,
+    config: Config = None,
+) -> None:
+    """Speak barge-ins and backchannels over answers, in the web page; print when it fell silent, and for which."""
+
+    async def measured(settings: Settings, tell: Tell) -> "Report":
+        from bench.browser import RATE
+        from bench.corpus import read_corpus
+        from bench.interruption import KINDS, measure
+
+        recordings = read_corpus(corpus, KINDS, RATE)
+        key = settings.server.api_key.get_secret_value()
+        async with _serving(url, settings, tell) as address:
+            return await measure(address, key, recordings, repeats, tell)
+
+    _report(measured, as_json, out, picture, config)
+
+
+@bench_app.command()
+def soak(
+    corpus: Corpus = _CORPUS,
+    minutes: Annotated[float, typer.Option(min=1, help="Length of the conversation, in its own time.")] = 60,
+    as_json: Json = False,
+    out: Out = None,
+    picture: Picture = None,
+    config: Config = None,
+) -> None:
+    """Hold a long call, faster than real time; print how memory and clocks did, and what was left behind."""
+
+    async def measured(settings: Settings, tell: Tell) -> "Report":
+        from bench.corpus import read_corpus
+        from bench.soak import KINDS, measure
+        from realtime.client import WIRE_RATE
+
+        recordings = read_corpus(corpus, KINDS, WIRE_RATE)
+        key = settings.server.api_key.get_secret_value()
+        async with _serving(None, settings, tell) as address:
+            return await measure(address, key, recordings, minutes, tell)
 
     _report(measured, as_json, out, picture, config)
 
@@ -144,6 +192,18 @@ def endpointing(
             await decoder.close()
 
     _report(measured, as_json, out, picture, config)
+
+
+@asynccontextmanager
+async def _serving(url: str | None, settings: Settings, tell: Tell) -> AsyncIterator[str]:
+    """The address of the server to measure: the one at `url`, or one in this process."""
+    from realtime.serve import loaded, running
+
+    if url is not None:
+        yield url
+        return
+    async with loaded(settings, tell) as engine, running(engine, settings) as here:
+        yield here
 
 
 def _report(

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from openai.types.realtime import ResponseDoneEvent
-from starlette.websockets import WebSocket
+from openai.types.realtime import ResponseAudioDeltaEvent, ResponseDoneEvent
 
 from pipeline.events import Event, OutputAudio, ResponseDone
 from pipeline.timeline import Timeline
@@ -50,7 +50,8 @@ class Outbox:
             self.put(server_event, timeline)
 
     def put(self, event: ServerEvent, timeline: Timeline | None = None) -> None:
-        parcel = _Parcel(event if isinstance(event, ResponseDoneEvent) else None, serialize(event), timeline)
+        done = event if isinstance(event, ResponseDoneEvent) else None
+        parcel = _Parcel(serialize(event), timeline, done, isinstance(event, ResponseAudioDeltaEvent))
         self._waiting.append(parcel)
         self._count(len(parcel.text))
 
@@ -62,8 +63,8 @@ class Outbox:
         """Wait until the client has taken enough of what it asked for."""
         await self._room_for_more.wait()
 
-    async def send(self, websocket: WebSocket, timeout_s: float) -> None:
-        """Send the next event. Raises `TimeoutError` if it isn't taken in time, and `WebSocketDisconnect`."""
+    async def send(self, deliver: Callable[[str], Awaitable[None]], timeout_s: float) -> None:
+        """Deliver the next event. Raises `TimeoutError` if it isn't taken in time, and what `deliver` raises."""
         await self._filled.wait()
         parcel = self._waiting.popleft()
         text, timeline = parcel.text, parcel.timeline
@@ -71,8 +72,8 @@ class Outbox:
         if parcel.done is not None and timeline is not None:
             text = serialize(self._session.seal(parcel.done, timeline))
         async with asyncio.timeout(timeout_s):
-            await websocket.send_text(text)
-        if parcel.done is None and timeline is not None:
+            await deliver(text)
+        if parcel.is_audio and timeline is not None:
             timeline.stamp("first_packet")
 
     def _count(self, change: int) -> None:
@@ -87,8 +88,10 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class _Parcel:
-    done: ResponseDoneEvent | None
-    """The end of a response: it gets the turn's time stamps when it leaves, the last is made just before."""
     text: str
     timeline: Timeline | None
     """Of the response, with its audio and its end."""
+    done: ResponseDoneEvent | None
+    """The end of a response: it gets the turn's time stamps when it leaves, the last is made just before."""
+    is_audio: bool
+    """Whether the answer's sound is in it, and doesn't go by another road."""

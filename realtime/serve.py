@@ -3,7 +3,9 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+
+from aiortc import RTCIceServer
 
 from pipeline.agent import Agent
 from pipeline.commands import SemanticVad, ServerVad, SessionSettings
@@ -14,8 +16,8 @@ from realtime.app import Server, create_app
 from realtime.auth import Guard
 from realtime.client import WIRE_RATE
 from realtime.describe import Offer
+from realtime.sessions import Limits, Service
 from realtime.settings import Settings
-from realtime.websocket import Limits, Service
 
 
 class CannotListen(PlainError):
@@ -38,6 +40,8 @@ async def running(engine: Engine, settings: Settings) -> AsyncIterator[str]:
     """Serve in this process for as long as the context lasts, on any free loopback port; gives the URL."""
     with listen("127.0.0.1", 0) as listening:
         server = make_server(engine, settings)
+        # Ctrl-C is for the command: it ends its session before the server.
+        server.capture_signals = nullcontext  # type: ignore[method-assign,assignment]
         serving = asyncio.create_task(server.serve(sockets=[listening]))
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -78,7 +82,11 @@ def make_server(engine: Engine, settings: Settings) -> Server:
         },
         open=lambda session, outlet: Agent(engine, session, outlet),
     )
-    return Server(create_app(service, guard, limits), server.host, server.port, limits)
+    ice_servers = [
+        RTCIceServer(list(ice.urls), ice.username, ice.credential.get_secret_value()) for ice in server.ice_servers
+    ]
+    app = create_app(service, guard, limits, ice_servers=ice_servers)
+    return Server(app, server.host, server.port, limits)
 
 
 def _offer(engine: Engine, settings: Settings) -> Offer:
@@ -94,6 +102,7 @@ def _offer(engine: Engine, settings: Settings) -> Offer:
         max_output_tokens=None,
         turn_detection=SemanticVad() if turn.detection == "semantic_vad" else fixed,
         transcribe=False,
+        thinking=settings.agent.thinking,
     )
     voices = tuple(voice.name for voice in engine.synthesizer.voices)
-    return Offer(first, voices, transcriber=settings.encoder.model, language="en")
+    return Offer(first, voices, transcriber=settings.encoder.model, language="en", thinks=engine.decoder.thinks)

@@ -36,6 +36,14 @@ def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+class IceServer(Section):
+    """A STUN or TURN server, as in the list that browsers take."""
+
+    urls: tuple[Annotated[str, StringConstraints(pattern=r"^(stun|turn)s?:[^\s?]+(\?transport=(udp|tcp))?$")], ...]
+    username: str = ""
+    credential: SecretStr = SecretStr("")
+
+
 class ServerSettings(Section):
     """Who may connect, and how much they may take."""
 
@@ -51,6 +59,8 @@ class ServerSettings(Section):
     """A security limit: a client can make the server hold this much in memory for each of its sessions."""
     send_timeout_s: float = Field(default=10, gt=0)
     """A client that takes nothing for this long is gone."""
+    ice_servers: tuple[IceServer, ...] = ()
+    """What calls over WebRTC find their way with. In the environment: JSON."""
 
 
 class Settings(PipelineSettings, BaseSettings):
@@ -168,10 +178,14 @@ def _explain(error: ErrorDetails, flags: Layer, environment: Layer, file: _File)
         where = "environment: " + _PREFIX + "__".join(keys).upper()
     else:
         where = f"{file.path}:{file.line(keys)}"
-    what = f"{where}: {'.'.join(keys)}"
+    inner = tuple(part for part in error["loc"][2:] if isinstance(part, str))
+    what = f"{where}: {'.'.join(keys + inner)}"
     if error["type"] == "extra_forbidden":
-        return f"{what}: no such setting; {_instead(keys[-1], _siblings(keys))}"
-    value = "(secret)" if _is_secret(keys) else repr(error["input"])
+        names = list(IceServer.model_fields) if inner else _siblings(keys)
+        return f"{what}: no such setting; {_instead((keys + inner)[-1], names)}"
+    if error["type"] == "missing":
+        return f"{what} is missing"
+    value = "(secret)" if _is_secret(keys) or "credential" in inner else repr(error["input"])
     if error["type"] == "model_type":
         return f"{what} = {value}: should be a table with {', '.join(_fields(keys[0]))}"
     return f"{what} = {value}: {error['msg'].removeprefix('Input ')}"

@@ -71,14 +71,14 @@ def test_times_count_from_the_last_sample_of_speech() -> None:
     answered = Answered("a", first_sound_s=0.9, early=1, gaps_s=[0.01, 0.03], heard="Yes.")
     answered.timeline_ms = {"turn_decided": 300, "first_packet": 340}
     turn = turn_of(recording(pauses=((0.1, 0.2),)), answered)
-    assert turn.voice_to_voice_ms == pytest.approx(500)
+    assert (turn.voice_to_voice_ms, turn.above_pipeline_ms) == pytest.approx((500, 160))
     assert (turn.decided_to_packet_ms, turn.early, turn.pauses, turn.longest_gap_ms) == (40, 1, 1, 30)
 
 
 def test_what_did_not_happen_has_no_time() -> None:
     turn = turn_of(recording(), Answered("a"))
-    assert turn.voice_to_voice_ms is turn.decided_to_packet_ms is None
-    assert turn.longest_gap_ms == 0
+    assert turn.voice_to_voice_ms is turn.above_pipeline_ms is turn.decided_to_packet_ms is None
+    assert turn.longest_gap_ms is None
 
 
 def test_noise_and_gain_are_what_they_say() -> None:

@@ -8,9 +8,13 @@ import pytest
 from bench import report
 from bench.endpointing import Question
 from bench.endpointing import Report as Endpointing
+from bench.interruption import Report as Interruption
+from bench.interruption import Try
 from bench.latency import Report as Latency
 from bench.latency import Turn
 from bench.report import CannotReport, Output, number, percentile
+from bench.soak import Report as Soak
+from bench.soak import Turn as Spoken
 from bench.synthesis import Report as Synthesis
 from bench.synthesis import Sentence
 from bench.wer import Report as Wer
@@ -18,17 +22,29 @@ from bench.wer import Way
 from pipeline.registry import MissingPackage
 
 
-def turn(name: str, ms: float | None, *, early: int = 0, gap_ms: float = 0, heard: str = "Yes.") -> Turn:
+def turn(name: str, ms: float | None, *, early: int = 0, gap_ms: float | None = 0, heard: str = "Yes.") -> Turn:
     timeline = {} if ms is None else {"pause_seen": 60.0, "turn_decided": ms - 50, "first_packet": ms}
-    return Turn(name, ms, None if ms is None else 50.0, early, 1, gap_ms, timeline, "Yes.", heard, "Good.")
+    above_ms, decided_ms = (None, None) if ms is None else (90.0, 50.0)
+    return Turn(name, ms, above_ms, decided_ms, early, 1, gap_ms, timeline, "Yes.", heard, "Good.")
 
 
 LATENCY = Latency(
-    "semantic_vad", 1, [turn("a", 300), turn("b", 500), turn("c", 2500, early=2, gap_ms=7), turn("d", None)]
+    "websocket",
+    "semantic_vad",
+    1,
+    [turn("a", 300), turn("b", 500), turn("c", 2500, early=2, gap_ms=7), turn("d", None)],
 )
 REPORTS: dict[str, report.Report] = {
     "latency": LATENCY,
-    "latency without an answer": Latency("server_vad", 2, [turn("a", None)]),
+    "latency without an answer": Latency("webrtc", "semantic_vad", 2, [turn("a", None, gap_ms=None)]),
+    "interruption": Interruption(
+        [
+            Try("a", "barge_in", 90.0, 240.0, True),
+            Try("b", "barge_in", None, None, False),
+            Try("c", "backchannel", 80.0, None, False),
+        ]
+    ),
+    "soak": Soak(180, 20.0, [Spoken(0, True, False, 800.0, 20.0), Spoken(30, False, True, None, None)], 0, None),
     "wer": Wer("tiny", 1, {name: Way(5.0, 1, 9.0, 30.0, 40.0, 50.0, 0, {"a": "Yet."}) for name in ("padded", "ours")}),
     "synthesis": Synthesis("joe", 1, [Sentence("Yes.", 1, 0.5, 20.0, 60.0, 50.0, 1e-7, "Yes.")]),
     "endpointing": Endpointing(
@@ -103,6 +119,8 @@ def test_latency_counts_what_went_wrong() -> None:
         "voice_to_voice_p50_ms": 500,
         "voice_to_voice_p90_ms": pytest.approx(2100),
         "voice_to_voice_p99_ms": pytest.approx(2460),
+        "pipeline_p50_ms": 500,
+        "above_pipeline_p50_ms": 90,
         "decided_to_packet_p50_ms": 50,
         "answered_within_2_s": 2,
         "pauses": 4,
@@ -143,3 +161,12 @@ def test_only_long_sentences_need_to_begin_much_sooner() -> None:
         "largest_difference": 1e-6,
         "word_error_percent": 25,
     }
+
+
+def test_memory_is_compared_after_a_warm_up_and_clocks_from_end_to_end() -> None:
+    turns = [
+        Spoken(60 * at, True, at == 3, memory, 10.0 + at) for at, memory in enumerate([100, 200, 210, 205, 200, 202])
+    ]
+    summary = Soak(360, 60, turns, 0, 0).summary()
+    assert summary["memory_spread_percent"] == pytest.approx(5)
+    assert (summary["clock_drift_ms"], summary["answered"], summary["broken_into"]) == (4, 6, 1)

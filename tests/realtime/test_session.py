@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pytest
@@ -970,3 +970,39 @@ def test_the_documentation_names_every_error() -> None:
     codes = set(re.findall(r'(?:Invalid|error_event|Refusal)\(\s*(?:\d+, )?"(\w+)"', sources))
     assert "invalid_json" in codes
     assert {code for code in codes if f"`{code}`" not in PROTOCOL.read_text(encoding="utf-8")} == set()
+
+
+def thinking_session(**extensions: bool) -> Session:
+    offer = replace(OFFER, thinks=True)
+    session = Session(offer, "x", max_event_bytes=100_000, extensions=Extensions(**extensions))
+    session.open()
+    return session
+
+
+@pytest.mark.parametrize(
+    ("effort", "mode"), [("minimal", "off"), ("low", "speak_first"), ("medium", "think_first"), ("high", "before")]
+)
+def test_the_effort_says_how_it_thinks(effort: str, mode: str) -> None:
+    session = thinking_session()
+    (command,) = update(session, reasoning={"effort": effort}).commands
+    assert isinstance(command, do.Update)
+    assert command.settings.thinking == mode
+    (updated,) = report(session, on.Updated(command.settings))
+    assert updated["session"]["reasoning"] == {"effort": effort}
+    (command,) = send(session, "response.create", response={"reasoning": {"effort": effort}}).commands
+    assert isinstance(command, do.Respond)
+    assert command.thinking == mode
+
+
+def test_thoughts_go_to_those_who_ask_for_them() -> None:
+    assert report(thinking_session(), on.Thoughts("resp_1", "Six times seven")) == []
+    (delta,) = report(thinking_session(thoughts=True), on.Thoughts("resp_1", "Six times seven"))
+    assert delta["type"] == "antiphon.thoughts.delta"
+    assert (delta["response_id"], delta["delta"]) == ("resp_1", "Six times seven")
+
+
+@pytest.mark.parametrize("state", ["full", "ducked", "paused"])
+def test_how_to_play_goes_to_those_who_ask_for_it(state: Literal["full", "ducked", "paused"]) -> None:
+    assert report(thinking_session(), on.Playback(state)) == []
+    (event,) = report(thinking_session(playback=True), on.Playback(state))
+    assert (event["type"], event["state"]) == ("antiphon.playback", state)

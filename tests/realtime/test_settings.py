@@ -64,9 +64,12 @@ def test_order_of_places(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lists_and_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTIPHON_SERVER__ALLOWED_ORIGINS", "https://a.example, http://b.example:8080")
     monkeypatch.setenv("ANTIPHON_DECODER__API_KEY", "s3cret")
+    monkeypatch.setenv("ANTIPHON_SERVER__ICE_SERVERS", '[{"urls": ["turn:a.example"], "credential": "s3cret"}]')
     settings = load_settings()
     assert settings.server.allowed_origins == ("https://a.example", "http://b.example:8080")
     assert settings.decoder.api_key == SecretStr("s3cret")
+    [ice] = settings.server.ice_servers
+    assert (ice.urls, ice.credential) == (("turn:a.example",), SecretStr("s3cret"))
     assert "s3cret" not in repr(settings)
 
 
@@ -103,6 +106,19 @@ def test_lists_and_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyP
         ("[tern]\n", "settings.toml:1: tern: no such setting; did you mean turn? There are: models, vad, "),
         ("[server]\nport = \n", "settings.toml is no TOML: Invalid value (at line 2"),
         ("[decoder]\napi_key = 3\n", "settings.toml:2: decoder.api_key = (secret): should be a valid string"),
+        (
+            '[server]\nice_servers = [{ urls = ["http://a.example"] }]\n',
+            "settings.toml:2: server.ice_servers.urls = 'http://a.example': String should match",
+        ),
+        (
+            '[server]\nice_servers = [{ urls = ["stun:a.example"], credential = 3 }]\n',
+            "settings.toml:2: server.ice_servers.credential = (secret): should be a valid string",
+        ),
+        ('[server]\nice_servers = [{ credential = "x" }]\n', "settings.toml:2: server.ice_servers.urls is missing"),
+        (
+            '[server]\nice_servers = [{ urls = ["stun:a.example"], user = "x" }]\n',
+            "settings.toml:2: server.ice_servers.user: no such setting; did you mean username? There are: urls, ",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(text: str, line: str) -> None:

@@ -32,7 +32,7 @@ from pipeline.timeline import Timeline
 from realtime.app import Server, create_app
 from realtime.auth import Guard
 from realtime.describe import Offer
-from realtime.websocket import Limits, Service
+from realtime.sessions import Limits, Service
 
 SETTINGS = SessionSettings(
     instructions="Be kind.",
@@ -279,7 +279,14 @@ async def test_health_is_open_and_the_guard_stands_before_every_route() -> None:
         httpx.AsyncClient(base_url=f"http://{running.address}", trust_env=False) as client,
     ):
         health = await client.get("/health")
-        assert health.json() == {"status": "ok", "sessions": 0, "max_sessions": 2, "models": {"decoder": "scripted"}}
+        assert health.json() == {
+            "status": "ok",
+            "sessions": 0,
+            "max_sessions": 2,
+            "models": {"decoder": "scripted"},
+            "voices": ["joe"],
+            "ice_servers": [],
+        }
         assert (await client.get("/health", headers={"Host": "evil.example"})).status_code == 403
         assert (await client.post("/v1/realtime/calls", headers={"Origin": "http://evil.example"})).status_code == 403
         assert (await client.post("/v1/realtime/calls")).status_code == 401

@@ -1,0 +1,137 @@
+"""The agent with its real models, called over WebRTC: on a good line, broken into, and on a bad line."""
+
+import asyncio
+from statistics import mean
+from typing import Any
+
+import numpy as np
+
+from bench.phone import EAR_RATE, MICROPHONE_RATE, Phone, ring
+from bench.relay import Relay
+from pipeline.encoders.encoder import Encoder
+from tests.sound.serving import served
+from tests.speech import recordings, word_errors
+from tts.synthesizer import Pcm
+
+
+class Talker:
+    """A person on the phone."""
+
+    def __init__(self, phone: Phone) -> None:
+        self.phone = phone
+        self.events: list[dict[str, Any]] = []
+        self._asked_at = 0
+
+    async def begin(self) -> None:
+        audio = {"input": {"transcription": {"model": "antiphon"}}}
+        await self.phone.send({"type": "session.update", "session": {"type": "realtime", "audio": audio}})
+        await self.until("session.updated")
+
+    async def ask(self, name: str) -> str:
+        """Say a recording; returns what was heard of it."""
+        self._asked_at = len(self.phone.sound())
+        saying = asyncio.create_task(self.phone.microphone.say(recordings()[name].pcm(MICROPHONE_RATE)))
+        transcript: str = (await self.until("conversation.item.input_audio_transcription.completed"))["transcript"]
+        await saying
+        return transcript
+
+    async def until(self, *kinds: str) -> dict[str, Any]:
+        async with asyncio.timeout(60):
+            while True:
+                event = await self.phone.receive()
+                self.events.append(event)
+                assert event["type"] != "error", event
+                if event["type"] in kinds:
+                    return event
+
+    def item_of(self, response_id: str) -> str:
+        """The message that an answer is."""
+        added = (event for event in self.events if event["type"] == "response.output_item.added")
+        return next(str(event["item"]["id"]) for event in added if event["response_id"] == response_id)
+
+    async def answer(self) -> tuple[str, Pcm]:
+        """The words of the next answer, and its sound."""
+        done = await self.until("output_audio_buffer.stopped")
+        said = next(
+            event["transcript"]
+            for event in reversed(self.events)
+            if event["type"] == "response.output_audio_transcript.done" and event["response_id"] == done["response_id"]
+        )
+        # What has left is still on its way for a moment.
+        end = len(self.phone.sound()) + EAR_RATE // 2
+        await self.phone.listen(lambda sound: len(sound) >= end)
+        return said, self.heard()
+
+    def heard(self) -> Pcm:
+        """The sound of the answer to what was asked last, as far as it has come."""
+        sound = self.phone.sound()[self._asked_at :]
+        loud = np.flatnonzero(np.abs(sound) > 0.02)
+        return sound[loud[0] :] if len(loud) else sound[:0]
+
+
+def transcribe(encoder: Encoder, pcm: Pcm) -> str:
+    stream = encoder.open()
+    stream.push(pcm)
+    return stream.finish().text
+
+
+async def test_a_spoken_question_gets_a_spoken_answer_and_memory() -> None:
+    async with served() as (engine, client), ring(url_of(client)) as phone:
+        talker = Talker(phone)
+        await talker.begin()
+        for name in ("turn_02", "turn_05"):
+            heard = await talker.ask(name)
+            assert word_errors(recordings()[name].text, heard) <= 0.25
+            said, sound = await talker.answer()
+            assert np.abs(sound).max() > 0.1
+            assert word_errors(said, transcribe(engine.encoder, sound)) <= 0.3
+
+
+async def test_breaking_in_stops_the_sound_and_truncates_by_itself() -> None:
+    async with served() as (_, client), ring(url_of(client)) as phone:
+        talker = Talker(phone)
+        await talker.begin()
+        await talker.ask("turn_06")
+        await talker.until("output_audio_buffer.started")
+        await phone.listen(lambda _: len(talker.heard()) > 1.5 * EAR_RATE)
+        saying = asyncio.create_task(phone.microphone.say(recordings()["barge_01"].pcm(MICROPHONE_RATE)))
+        cleared = await talker.until("output_audio_buffer.cleared")
+        heard_s, end = len(talker.heard()) / EAR_RATE, len(phone.sound())
+        await talker.until("response.created")
+        await saying
+        retrieve = {"type": "conversation.item.retrieve", "item_id": talker.item_of(cleared["response_id"])}
+        await phone.send(retrieve)
+        item = (await talker.until("conversation.item.retrieved"))["item"]
+        remembered = item["content"][0]["transcript"]
+        to_be_said = "".join(
+            event["delta"]
+            for event in talker.events
+            if event["type"] == "response.output_audio_transcript.delta"
+            and event["response_id"] == cleared["response_id"]
+        )
+        assert remembered
+        assert to_be_said.startswith(remembered)
+        assert len(remembered) < len(to_be_said)
+        assert len(remembered.split()) < 6 * heard_s
+        assert np.abs(phone.sound()[end + EAR_RATE // 10 : end + EAR_RATE // 2]).max() < 0.05
+
+
+async def test_a_bad_line_is_understood_both_ways() -> None:
+    """5 % of the packets are lost, and each comes up to 50 ms late, in both directions."""
+    names = ("turn_02", "turn_04", "turn_05")
+    async with served() as (engine, client), Relay(0.05, 0.05) as relay, ring(url_of(client), relay=relay) as phone:
+        talker = Talker(phone)
+        await talker.begin()
+        clean, errors, errors_of_answers = [], [], []
+        for recording in (recordings()[name] for name in names):
+            clean.append(word_errors(recording.text, transcribe(engine.encoder, recording.pcm())))
+            errors.append(word_errors(recording.text, await talker.ask(recording.path.stem)))
+            said, sound = await talker.answer()
+            errors_of_answers.append(word_errors(said, transcribe(engine.encoder, sound)))
+        assert relay.dropped > 0.03 * relay.passed
+        assert mean(errors) <= mean(clean) + 0.1
+        assert mean(errors_of_answers) <= 0.3
+
+
+def url_of(client: Any) -> str:  # noqa: ANN401
+    return str(client.base_url).removesuffix("/v1/")
