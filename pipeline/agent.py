@@ -2,7 +2,6 @@
 
 import asyncio
 
-from pipeline.answer import Place
 from pipeline.answers import Answers
 from pipeline.audio import INPUT_RATE, silence
 from pipeline.commands import (
@@ -30,7 +29,9 @@ from pipeline.gate import Listener
 from pipeline.hearing import Hearing, blocks
 from pipeline.inbox import Inbox
 from pipeline.items import Message
+from pipeline.place import Place
 from pipeline.prompt import Prompt
+from pipeline.pulse import Pulse
 from pipeline.turns import Turns
 
 
@@ -44,11 +45,20 @@ class Agent:
         self._inbox = Inbox()
         self._conversation = Conversation(engine.settings.agent.max_items)
         self._prompt = Prompt(engine.decoder)
+        self._thoughts = Prompt(engine.decoder)
+        self._pulse = Pulse()
         limits = thresholds(engine.settings.turn, settings.turn_detection)
         self._hearing = Hearing(engine.vad, engine.encoder, engine.workers, limits)
         self._tasks = asyncio.TaskGroup()
         place = Place(
-            engine, self._conversation, self._prompt, outlet, lambda: self._hearing.clock, lambda: self._settings
+            engine,
+            self._conversation,
+            self._prompt,
+            outlet,
+            clock=lambda: self._hearing.clock,
+            settings=lambda: self._settings,
+            thoughts=self._thoughts,
+            pulse=self._pulse,
         )
         self._answers = Answers(self._tasks, place, self._hearing.turn)
         self._turns = Turns(self._tasks, place, self._hearing, self._answers)
@@ -62,8 +72,10 @@ class Agent:
             async with self._tasks:
                 while True:
                     await self._carry_out(await self._inbox.get())
+                    self._pulse.beat()
         finally:
             await self._prompt.close()
+            await self._thoughts.close()
 
     async def _carry_out(self, command: Command) -> None:
         match command:

@@ -2,15 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from pipeline.commands import Respond, SessionSettings
-from pipeline.conversation import Conversation, as_units
-from pipeline.decoders.decoder import DecoderError, Sampling, Written
+from pipeline.decoders.decoder import DecoderError
 from pipeline.echo import Sound
-from pipeline.engine import Engine
 from pipeline.events import (
     Event,
     ItemAdded,
@@ -23,12 +21,13 @@ from pipeline.events import (
     ResponseStarted,
     StopReason,
 )
-from pipeline.gate import Gate, Listener
+from pipeline.gate import Gate
 from pipeline.ids import new_id
-from pipeline.items import Message
-from pipeline.prompt import Prompt
+from pipeline.items import Item, Message
+from pipeline.place import Place
 from pipeline.response import Means, Response
 from pipeline.timeline import Timeline
+from pipeline.writing import write
 from tts.synthesizer import Pcm
 
 log = logging.getLogger(__name__)
@@ -37,20 +36,6 @@ T = TypeVar("T")
 
 _WORTH_S = 0.5
 """Who speaks up when less than this is left to hear has waited for it: it is the next turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """What an answer is part of."""
-
-    engine: Engine
-    conversation: Conversation
-    prompt: Prompt
-    outlet: Listener
-    clock: Callable[[], int]
-    """The conversation's time, in input samples."""
-    settings: Callable[[], SessionSettings]
-    """Those that are in force."""
 
 
 class Answer:
@@ -199,7 +184,7 @@ class Answer:
         if after:
             await asyncio.wait(after)
         try:
-            await self._response.run(self._written())
+            await self._response.run(write(self._request, self._settings, self._place, self._items(), self._response))
         except Exception as error:
             message = _explain(error)
             log.exception("an answer failed: %s", message)
@@ -210,22 +195,8 @@ class Answer:
             cut_short = self._response.finished is not None and self._response.finished.reason == "length"
             self._finish("incomplete", "max_output_tokens") if cut_short else self._finish("completed")
 
-    async def _written(self) -> AsyncGenerator[Written]:
-        """What the decoder writes, on a prompt of its own if the answer stays out of the conversation."""
-        settings, limits = self._settings, self._place.engine.settings.decoder
-        max_tokens = min(settings.max_output_tokens or limits.max_tokens, limits.max_tokens)
-        items = [*self._place.conversation, *([self._pending] if self._pending is not None else [])]
-        groups = as_units(items if self._request.input is None else self._request.input)
-        stays_out = self._request.input is not None or not self._request.into_conversation
-        prompt = Prompt(self._place.engine.decoder) if stays_out else self._place.prompt
-        try:
-            async with prompt.read(settings.instructions, settings.tools, groups, reserve=max_tokens) as context:
-                sampling = Sampling(limits.temperature, limits.top_p, max_tokens)
-                async for part in context.generate(sampling, settings.tool_choice):
-                    yield part
-        finally:
-            if stays_out:
-                await prompt.close()
+    def _items(self) -> list[Item]:
+        return [*self._place.conversation, *([self._pending] if self._pending is not None else [])]
 
     def _finish(
         self,
@@ -262,6 +233,7 @@ def _for_this(settings: SessionSettings, request: Respond) -> SessionSettings:
         modality=chosen(request.modality, settings.modality),
         voice=chosen(request.voice, settings.voice),
         max_output_tokens=chosen(request.max_output_tokens, settings.max_output_tokens),
+        thinking=chosen(request.thinking, settings.thinking),
     )
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.answer import Answer, Place
+from pipeline.answer import Answer
 from pipeline.commands import Cancel, Respond
 from pipeline.events import Refused, StopReason
 from pipeline.items import Message
+from pipeline.place import Place
 from pipeline.timeline import Timeline
 from pipeline.turn import TurnTaking
 from tts.synthesizer import Pcm, UnknownVoice

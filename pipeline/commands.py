@@ -6,6 +6,7 @@ from typing import Literal
 
 from pipeline.decoders.decoder import Tool, ToolChoice
 from pipeline.items import Item
+from pipeline.thinking import Mode
 from tts.synthesizer import Pcm
 
 Modality = Literal["audio", "text"]
@@ -55,6 +56,8 @@ class SessionSettings:
     turn_detection: TurnDetection
     transcribe: bool
     """Whether the client wants to read what was heard (`Transcribed` events)."""
+    thinking: Mode = "off"
+    """How a decoder that can think does so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,7 @@ class Respond:
     modality: Modality | None = None
     voice: str | None = None
     max_output_tokens: int | None = None
+    thinking: Mode | None = None
     input: tuple[Item, ...] | None = None
     """Answer these items instead of the conversation."""
     into_conversation: bool = True

@@ -154,6 +154,14 @@ class OutputAudio:
 
 
 @dataclass(frozen=True, slots=True)
+class Thoughts:
+    """More of what the model thinks about an answer. Never said."""
+
+    response_id: str
+    delta: str
+
+
+@dataclass(frozen=True, slots=True)
 class Playback:
     """How the listener is to hear the agent from now on, until somebody has or has not broken in.
 
@@ -217,6 +225,7 @@ Event = (
     | OutputAdded
     | OutputText
     | OutputAudio
+    | Thoughts
     | Playback
     | OutputDone
     | ResponseDone

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from typing import Literal
 
-from pipeline.answer import Place
 from pipeline.answers import Answers
 from pipeline.audio import INPUT_RATE
 from pipeline.backchannel import HUMS, takes_the_floor
@@ -12,6 +11,7 @@ from pipeline.encoders.encoder import Overhearing
 from pipeline.endpointing import samples
 from pipeline.events import Playback
 from pipeline.hearing import Hearing
+from pipeline.place import Place
 from pipeline.turn import Lifted, Overheard, Overlapped, Persisted
 from pipeline.workers import Urgency
 from tts.synthesizer import Pcm

@@ -40,6 +40,7 @@ class Prompt:
     ) -> AsyncIterator[Context]:
         """The context, made to say `instructions`, `tools` and `groups`, with `reserve` tokens left for the answer.
 
+        What the reader appends is forgotten behind it.
         What does not fit is left out from the oldest group on. Raises `DecoderError` if not even the newest fits.
         """
         async with self._in_use:
@@ -50,7 +51,11 @@ class Prompt:
                 del wanted[: ids.index(self._forgotten) + 1]
             await self._write(context, wanted)
             await self._make_room(context, wanted, context.capacity - reserve)
-            yield context
+            mark = context.mark()
+            try:
+                yield context
+            finally:
+                context.rewind(mark)
 
     async def close(self) -> None:
         if self._context is not None:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from typing import Generic, TypeVar
 
 from pipeline.decoders.decoder import Decoder
+from pipeline.decoders.thoughts import FORMATS
 from pipeline.encoders.encoder import Encoder
 from pipeline.errors import PlainError
 from pipeline.models import ModelStore
@@ -64,20 +65,24 @@ async def _llama(settings: PipelineSettings, store: ModelStore) -> Decoder:
     from pipeline.decoders.llama import Llama
 
     decoder = settings.decoder
-    return await Llama.in_process(
+    llama = await Llama.in_process(
         store.resolve(decoder.model),
         slots=decoder.slots,
         capacity=decoder.context_tokens,
         threads=decoder.threads,
         timeout_s=decoder.timeout_s,
     )
+    llama.thoughts = FORMATS.get(decoder.thoughts, llama.thoughts)
+    return llama
 
 
 async def _llama_server(settings: PipelineSettings, store: ModelStore) -> Decoder:
     from pipeline.decoders.llama import Llama
 
     decoder = settings.decoder
-    return await Llama.at(decoder.url, api_key=decoder.api_key.get_secret_value(), timeout_s=decoder.timeout_s)
+    llama = await Llama.at(decoder.url, api_key=decoder.api_key.get_secret_value(), timeout_s=decoder.timeout_s)
+    llama.thoughts = FORMATS.get(decoder.thoughts, llama.thoughts)
+    return llama
 
 
 async def _openai(settings: PipelineSettings, store: ModelStore) -> Decoder:
@@ -90,6 +95,7 @@ async def _openai(settings: PipelineSettings, store: ModelStore) -> Decoder:
         decoder.model,
         capacity=decoder.context_tokens,
         timeout_s=decoder.timeout_s,
+        thoughts=FORMATS.get(decoder.thoughts),
     )
 
 
@@ -97,12 +103,14 @@ async def _torch(settings: PipelineSettings, store: ModelStore) -> Decoder:
     from pipeline.decoders.torch import Torch
 
     decoder = settings.decoder
-    return await Torch.load(
+    torch = await Torch.load(
         store.resolve(decoder.model),
         device=decoder.device,
         capacity=decoder.context_tokens,
         threads=decoder.threads,
     )
+    torch.thoughts = FORMATS.get(decoder.thoughts, torch.thoughts)
+    return torch
 
 
 async def _piper(settings: PipelineSettings, store: ModelStore) -> Synthesizer:

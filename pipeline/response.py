@@ -9,7 +9,7 @@ from functools import partial
 from pipeline.audio import Resampler, silence
 from pipeline.commands import Modality
 from pipeline.decoders.decoder import Finished, Thought, Token, ToolCall, Written
-from pipeline.events import OutputAdded, OutputAudio, OutputDone, OutputText, Usage
+from pipeline.events import OutputAdded, OutputAudio, OutputDone, OutputText, Thoughts, Usage
 from pipeline.gate import Outlet
 from pipeline.ids import new_id
 from pipeline.items import FunctionCall, Item, Message, Status
@@ -21,6 +21,8 @@ from tts.synthesizer import Clause, Pcm, Speech, Voice
 
 _AHEAD_S = 1.5
 """Speech in hand that covers the synthesis of a long clause, also on a busy machine."""
+_WORD_S = 0.4
+"""About what a word takes to say, until it is known."""
 _LONGEST_WORDS = 24
 _SENTENCE_STOPS = (".", "?", "!")
 
@@ -61,6 +63,8 @@ class Response:
         """Samples of the output rate so far, played, on their way, or held back."""
         self._parts: asyncio.Queue[Clause | ToolCall | None] = asyncio.Queue()
         """What is written and not spoken yet, in order; None ends it. Bounded by the longest answer's tokens."""
+        self._waiting_words = 0
+        """In the clauses that are not spoken yet."""
         self._put_back: ToolCall | None = None
         self._stopped = False
 
@@ -103,6 +107,16 @@ class Response:
             stages.create_task(self._speak())
         self._close_message("completed" if self.finished and self.finished.reason == "stop" else "incomplete")
 
+    def think(self, text: str) -> None:
+        """More of what the model thinks: nobody hears it."""
+        if not self._stopped:
+            self.timeline.thought()
+            self._outlet.emit(Thoughts(self.id, text))
+
+    def lead_s(self) -> float:
+        """Seconds of speech that are written and that the listener has yet to hear."""
+        return self._ahead_s() + self._waiting_words * _WORD_S
+
     def stop(self) -> None:
         """End what is said where it was played to: what was not played was not said.
 
@@ -118,12 +132,13 @@ class Response:
         splitter = ClauseSplitter()
         async with aclosing(written):
             async for part in written:
-                self.timeline.stamp("first_token")
                 if self._stopped:
                     return
+                if isinstance(part, Thought):
+                    self.think(part.text)
+                    continue
+                self.timeline.stamp("first_token")
                 match part:
-                    case Thought():
-                        pass  # nobody hears it
                     case Token() if self.modality == "text":
                         # Blank space before a tool call is no message.
                         if self.message is not None or part.text.strip():
@@ -141,6 +156,7 @@ class Response:
     def _hand_over(self, ready: list[Clause]) -> None:
         for clause in ready:
             self.timeline.stamp("first_clause")
+            self._waiting_words += len(clause.words)
             self._parts.put_nowait(clause)
 
     async def _speak(self) -> None:
@@ -170,6 +186,8 @@ class Response:
                     self._parts.put_nowait(None)
                 break
             part = part.joined(following)
+        if isinstance(part, Clause):
+            self._waiting_words -= len(part.words)
         return part
 
     def _may_grow(self, clause: Clause) -> bool:

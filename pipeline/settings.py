@@ -3,7 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from pipeline.decoders.thoughts import FORMATS
 
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -62,6 +64,16 @@ class DecoderSettings(Section):
         """Whether a server at `url` does the work."""
         return self.backend in ("llama-server", "openai")
 
+    thoughts: str = ""
+    """Name of the way in which the model writes its thoughts; "": as its chat template or its name says."""
+
+    @field_validator("thoughts")
+    @classmethod
+    def _is_a_way_to_think(cls, name: str) -> str:
+        if name and name not in FORMATS:
+            raise ValueError(f"there is no such way to think; there are {', '.join(FORMATS)}")
+        return name
+
     @model_validator(mode="after")
     def _has_a_server(self) -> Self:
         if self.remote and not self.url.startswith(("http://", "https://")):
@@ -70,10 +82,32 @@ class DecoderSettings(Section):
 
 
 class VoiceSettings(Section):
-    backend: Literal["piper"] = "piper"
+    backend: Literal["piper", "kokoro", "http", "xtts", "pocket"] = "piper"
     name: str = "en_US-joe-medium"
+    """The one that speaks unless a client asks for another; xtts and pocket also take a recording to speak like."""
     speed: float = Field(default=1.0, ge=0.5, le=2)
     threads: int = Field(default=1, ge=1, le=64)
+    model: str = ""
+    """http: the model's name on the server. xtts: a coqui-tts model's folder. pocket: a language, or a .yaml file."""
+    language: str = "en"
+    """xtts: what it speaks."""
+    url: str = ""
+    """http: base URL of the server, with its /v1."""
+    api_key: SecretStr = SecretStr("")
+    timeout_s: float = Field(default=20, gt=0)
+    """http, xtts: longest wait for the next sound."""
+    python: str = ""
+    """xtts: interpreter that has coqui-tts; "": this one."""
+    accept_licence: bool = False
+    """xtts: whether the terms of weights that are not free were agreed to."""
+
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        if self.backend == "http" and not self.url.startswith(("http://", "https://")):
+            raise ValueError('the backend "http" needs voice.url, as in "http://127.0.0.1:8880/v1"')
+        if self.backend == "xtts" and not self.model:
+            raise ValueError('the backend "xtts" needs voice.model, the folder of a coqui-tts model')
+        return self
 
 
 class TurnSettings(Section):
@@ -134,6 +168,16 @@ class AgentSettings(Section):
     )
     max_items: int = Field(default=200, ge=4)
     """Messages kept of one conversation; the oldest go first."""
+    thinking: Literal["off", "before", "think_first", "speak_first"] = "off"
+    """How a decoder that can think does so, until the client asks for another way."""
+    think_tokens: int = Field(default=80, ge=1)
+    """A segment of thoughts."""
+    speak_tokens: int = Field(default=20, ge=1)
+    """A segment of speech; it goes on to the end of its clause."""
+    thought_budget: int = Field(default=800, ge=1)
+    """Tokens of thought for one answer."""
+    streams: Literal[1, 2] = 1
+    """KV caches that think and speak: in turn on one, or side by side on two."""
 
 
 class WorkerSettings(Section):

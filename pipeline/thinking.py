@@ -13,7 +13,9 @@ from typing import Literal
 Mode = Literal["off", "before", "think_first", "speak_first"]
 """No thoughts; all of them before the first word; a segment of them before it; the first words at once."""
 
-MODE_OF_EFFORT: Mapping[str, Mode] = MappingProxyType(
+Effort = Literal["minimal", "low", "medium", "high", "xhigh"]
+
+MODE_OF_EFFORT: Mapping[Effort, Mode] = MappingProxyType(
     {
         "minimal": "off",
         "low": "speak_first",

@@ -1,15 +1,16 @@
 """The time stamps of one turn, and the latencies that follow from them. The one place that reads the wall clock."""
 
 from collections import deque
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from time import perf_counter
-from typing import Literal
+from typing import Literal, get_args
 
 Stage = Literal[
     "speech_ended",
     "pause_seen",
     "turn_decided",
     "transcript_ready",
+    "first_thought",
     "first_token",
     "first_clause",
     "first_audio",
@@ -30,11 +31,26 @@ class Timeline:
     pause_seen: float | None = None
     turn_decided: float | None = None
     transcript_ready: float | None = None
+    first_thought: float | None = None
     first_token: float | None = None
     first_clause: float | None = None
     first_audio: float | None = None
     first_packet: float | None = None
     interrupted: float | None = None
+    thought_tokens: int | None = None
+    thoughts_before_speech: int | None = None
+    """Tokens of thought before the first word was written."""
+    thought_s: float | None = None
+    """From the first of them to the last."""
+
+    def thought(self) -> None:
+        """Note that a token of thought was written now."""
+        self.stamp("first_thought")
+        assert self.first_thought is not None
+        self.thought_tokens = (self.thought_tokens or 0) + 1
+        self.thought_s = perf_counter() - self.first_thought
+        if self.first_token is None:
+            self.thoughts_before_speech = self.thought_tokens
 
     def stamp(self, stage: Stage) -> None:
         """Note that `stage` is reached now, the first time only."""
@@ -42,14 +58,14 @@ class Timeline:
             setattr(self, stage, perf_counter())
 
     def since_speech_ended(self) -> dict[str, float]:
-        """Seconds from the end of speech to each stage that was reached, in the order of the fields.
+        """Seconds from the end of speech to each stage that was reached, in the order of their stages.
 
         For a turn that no speech began (text, or a response asked for) the decision to answer is the zero.
         """
         zero = self.speech_ended if self.speech_ended is not None else self.turn_decided
         if zero is None:
             return {}
-        stamps = {field.name: getattr(self, field.name) for field in fields(self)}
+        stamps = {stage: getattr(self, stage) for stage in get_args(Stage)}
         return {stage: at - zero for stage, at in stamps.items() if at is not None}
 
     @property

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from pipeline.answer import Answer, Place
+from pipeline.answer import Answer
 from pipeline.answers import Answers
 from pipeline.commands import Respond, SemanticVad, ServerVad
 from pipeline.ending import Ending
@@ -18,6 +18,7 @@ from pipeline.hearing import Hearing
 from pipeline.ids import new_id
 from pipeline.items import Message
 from pipeline.overlap import Overlap
+from pipeline.place import Place
 from pipeline.timeline import Timeline
 from pipeline.turn import (
     Decision,

@@ -2,13 +2,13 @@
 
 import logging
 
-from pipeline.answer import Place
 from pipeline.conversation import as_units
 from pipeline.decoders.decoder import Open, Text
 from pipeline.ending import Ending
 from pipeline.endpointing import open_words
 from pipeline.events import Transcribed, TranscriptionFailed
 from pipeline.hearing import blocks
+from pipeline.place import Place
 from pipeline.utterance import Utterance
 from tts.synthesizer import Pcm
 

@@ -12,6 +12,7 @@ from openai.types.realtime import (
     RealtimeAudioFormats,
     RealtimeAudioInputTurnDetection,
     RealtimeFunctionTool,
+    RealtimeReasoning,
     RealtimeSessionCreateRequest,
     RealtimeToolChoiceConfig,
 )
@@ -22,6 +23,7 @@ from pydantic import BaseModel
 
 from pipeline.commands import Modality, SemanticVad, ServerVad, SessionSettings, TurnDetection
 from pipeline.decoders.decoder import Tool, ToolChoice
+from pipeline.thinking import MODE_OF_EFFORT, Mode
 from realtime.codec import PCM_RATES, AudioFormat
 from realtime.wire import Invalid
 
@@ -39,6 +41,8 @@ class Offer:
     """Name of the model that makes out the words."""
     language: str
     """What it understands, as ISO 639-1."""
+    thinks: bool = False
+    """Whether its model can be asked to think."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,10 @@ class Merge:
             settings = self.config.settings
             wanted = update.tool_choice if "tool_choice" in given else _wire_tool_choice(settings.tool_choice)
             self._set(tool_choice=tool_choice(wanted or "auto", settings.tools, "session"))
+        if not self._offer.thinks:
+            self.complaints += unsupported(update, NO_THOUGHTS, "session")
+        elif "reasoning" in given:
+            self._set(thinking=thinking(update.reasoning) or default.thinking)
         if update.model is not None:
             self.config = replace(self.config, model=update.model)
         if update.audio is not None:
@@ -142,7 +150,7 @@ class Merge:
         self.config = replace(self.config, settings=replace(self.config.settings, **changes))  # type: ignore[arg-type]
 
 
-def session_object(config: Config, session_id: str) -> RealtimeSessionCreateRequest:
+def session_object(config: Config, session_id: str, thinks: bool) -> RealtimeSessionCreateRequest:
     settings = config.settings
     session = RealtimeSessionCreateRequest(
         type="realtime",
@@ -166,8 +174,19 @@ def session_object(config: Config, session_id: str) -> RealtimeSessionCreateRequ
             output=RealtimeAudioConfigOutput(format=wire_format(config.output), voice=settings.voice, speed=1.0),
         ),
     )
+    if thinks:
+        session.reasoning = _wire_reasoning(settings.thinking)
     # The package's type lacks these two; the official server sends them and clients read them.
     return session.model_copy(update={"id": session_id, "object": "realtime.session"})
+
+
+def thinking(wanted: RealtimeReasoning | None) -> Mode | None:
+    """None: nothing is said about it."""
+    return MODE_OF_EFFORT[wanted.effort] if wanted is not None and wanted.effort is not None else None
+
+
+def _wire_reasoning(mode: Mode) -> RealtimeReasoning:
+    return RealtimeReasoning(effort=next(effort for effort, of in MODE_OF_EFFORT.items() if of == mode))
 
 
 def wire_format(audio: AudioFormat) -> RealtimeAudioFormats:
@@ -263,15 +282,14 @@ _UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "include": ([],),
     "parallel_tool_calls": (True,),
     "prompt": (),
-    "reasoning": (),
     "tracing": (),
     "truncation": ("auto",),
 }
 UNSUPPORTED_OF_RESPONSES: dict[str, tuple[object, ...]] = {
     "parallel_tool_calls": (True,),
     "prompt": (),
-    "reasoning": (),
 }
+NO_THOUGHTS: dict[str, tuple[object, ...]] = {"reasoning": ()}
 _UNSUPPORTED_INPUT: dict[str, tuple[object, ...]] = {"noise_reduction": ()}
 _UNSUPPORTED_TRANSCRIPTION: dict[str, tuple[object, ...]] = {
     "delay": (),

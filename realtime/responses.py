@@ -256,6 +256,16 @@ def timeline_json(timeline: Timeline) -> str:
     return json.dumps(stages, separators=(",", ":"))
 
 
+def thinking_json(timeline: Timeline) -> str:
+    """How much was thought: tokens, those before the first word, and the seconds that it went on."""
+    figures = {
+        "tokens": timeline.thought_tokens,
+        "before_speech": timeline.thoughts_before_speech,
+        "seconds": None if timeline.thought_s is None else round(timeline.thought_s, 3),
+    }
+    return json.dumps(figures, separators=(",", ":"))
+
+
 def _status_details(event: ResponseDone) -> RealtimeResponseStatus | None:
     if event.status == "completed":
         return None

@@ -59,6 +59,7 @@ from pipeline.events import (
     ResponseStarted,
     SpeechStarted,
     SpeechStopped,
+    Thoughts,
     Transcribed,
     TranscriptionFailed,
     Updated,
@@ -70,9 +71,9 @@ from realtime import describe
 from realtime.codec import InputDecoder
 from realtime.content import decode_base64, to_item
 from realtime.describe import Merge, Offer, first_config, session_object
-from realtime.extensions import Extensions, OutputAudioEvent, PlaybackEvent
+from realtime.extensions import Extensions, OutputAudioEvent, PlaybackEvent, ThoughtsDeltaEvent
 from realtime.reports import report_input, report_item, report_transcription
-from realtime.responses import ResponseReport, timeline_json
+from realtime.responses import ResponseReport, thinking_json, timeline_json
 from realtime.wire import Invalid, ServerEvent, error_event, parse
 
 _SHORTEST_COMMIT_MS = 100
@@ -127,7 +128,7 @@ class Session:
         return self._config.settings
 
     def open(self) -> Sequence[ServerEvent]:
-        session = session_object(self._in_force, self.id)
+        session = session_object(self._in_force, self.id, self._offer.thinks)
         return [SessionCreatedEvent(type="session.created", event_id=new_id("event"), session=session)]
 
     def receive(self, raw: str | bytes) -> Received:
@@ -156,8 +157,18 @@ class Session:
             case Updated():
                 if self._asked:
                     self._in_force = self._asked.popleft()
-                session = session_object(self._in_force, self.id)
+                session = session_object(self._in_force, self.id, self._offer.thinks)
                 return [SessionUpdatedEvent(type="session.updated", event_id=new_id("event"), session=session)]
+            case Thoughts():
+                if not self.extensions.thoughts:
+                    return []
+                delta = ThoughtsDeltaEvent(
+                    type="antiphon.thoughts.delta",
+                    event_id=new_id("event"),
+                    response_id=event.response_id,
+                    delta=event.delta,
+                )
+                return [delta]
             case Playback():
                 if not self.extensions.playback:
                     return []
@@ -172,6 +183,8 @@ class Session:
         if not self.extensions.timeline:
             return event
         metadata = (event.response.metadata or {}) | {"timeline": timeline_json(timeline)}
+        if timeline.thought_tokens is not None:
+            metadata |= {"thinking": thinking_json(timeline)}
         response = event.response.model_copy(update={"metadata": metadata})
         return event.model_copy(update={"response": response})
 
@@ -245,6 +258,8 @@ class Session:
     def _respond(self, event: ResponseCreateEvent) -> Received:
         asked = event.response or RealtimeResponseCreateParams()
         complaints = list(describe.unsupported(asked, describe.UNSUPPORTED_OF_RESPONSES, "response"))
+        if not self._offer.thinks:
+            complaints += describe.unsupported(asked, describe.NO_THOUGHTS, "response")
         if asked.conversation not in (None, "auto", "none"):
             message = f"Invalid value: '{asked.conversation[:80]}'. Supported values are: 'auto', 'none'."
             raise Invalid("invalid_value", message, "response.conversation")
@@ -258,6 +273,7 @@ class Session:
             modality=describe.modality(asked.output_modalities, "response"),
             voice=self._voice(asked, complaints),
             max_output_tokens=describe.max_tokens(asked.max_output_tokens, "response"),
+            thinking=describe.thinking(asked.reasoning),
             input=None if asked.input is None else tuple(self._inputs(asked)),
             into_conversation=asked.conversation != "none",
             metadata=_metadata(asked),

@@ -13,6 +13,7 @@ _NAMES = {
     "pause_seen": "pause seen",
     "turn_decided": "turn decided",
     "transcript_ready": "transcript ready",
+    "first_thought": "first thought",
     "first_token": "first token",
     "first_clause": "first clause",
     "first_audio": "first audio",

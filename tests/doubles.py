@@ -51,6 +51,7 @@ class ScriptedDecoder:
         """What happens when it is asked about an open turn."""
         self.read: list[str] = []
         """The words of the open turns that it was asked about."""
+        self.thinks = False
 
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "ScriptedContext":
         self.open_contexts += 1

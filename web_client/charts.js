@@ -6,6 +6,7 @@ const STAGE_NAMES = {
   pause_seen: "pause noticed",
   transcript_ready: "words understood",
   turn_decided: "turn taken for over",
+  first_thought: "first thought",
   first_token: "first word written",
   first_clause: "first clause written",
   first_audio: "first sound made",

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from pipeline.embeddings import Embeddings
+from pipeline.embeddings import Clip, Embeddings
 from pipeline.errors import PlainError
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -60,7 +60,7 @@ class Thought:
     text: str
 
 
-Unit = Open | Close | Text | Embeddings | Called | Returned | Thought
+Unit = Open | Close | Text | Embeddings | Clip | Called | Returned | Thought
 """What a context is made of."""
 
 
@@ -169,6 +169,11 @@ class Context(Protocol):
 
 class Decoder(Protocol):
     """A loaded model or a connection to one, shared by all conversations."""
+
+    @property
+    def thinks(self) -> bool:
+        """Whether it has a way to write thoughts apart from words."""
+        ...
 
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> Context: ...
 

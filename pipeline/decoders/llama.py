@@ -88,6 +88,10 @@ class Llama:
         self.thoughts = format_of_template(props.get("chat_template", ""))
         return props
 
+    @property
+    def thinks(self) -> bool:
+        return bool(self.thoughts.opens)
+
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "LlamaContext":
         return LlamaContext(self, self._slots, self._capacity, instructions, tools)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.decoders import hermes
 from pipeline.decoders.decoder import Called, Close, DecoderError, Open, Returned, Text, Thought, Unit
-from pipeline.embeddings import Embeddings
+from pipeline.embeddings import Clip, Embeddings
 
 Piece = str | Embeddings
 """Of a message: words, or sound in their place."""
@@ -37,6 +37,8 @@ def joined(units: Sequence[Unit]) -> list[tuple[str, list[Piece]]]:
                 pass
             case Embeddings():
                 messages[-1][1].append(unit)
+            case Clip():
+                raise DecoderError("this decoder can't read sound as it is: a server can, through the backend openai")
             case _:
                 messages[-1][1].append(_words(unit))
     return messages

@@ -24,7 +24,7 @@ from pipeline.decoders.decoder import (
     Written,
 )
 from pipeline.decoders.messages import in_words, parted
-from pipeline.decoders.thoughts import ThoughtSplitter, format_of_model
+from pipeline.decoders.thoughts import QWEN3, ThoughtFormat, ThoughtSplitter, format_of_model
 from pipeline.decoders.units import UnitList
 from pipeline.embeddings import Embeddings
 
@@ -35,13 +35,30 @@ _CHARACTERS_A_TOKEN = 3.5
 class OpenAi:
     """A connection to one model of one server, shared by all conversations."""
 
-    def __init__(self, url: str, api_key: str, model: str, *, capacity: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        model: str,
+        *,
+        capacity: int,
+        timeout_s: float,
+        thoughts: ThoughtFormat | None = None,
+    ) -> None:
+        """`thoughts`: how the model writes its thoughts; None: as the models of that name do."""
         self._client = AsyncOpenAI(base_url=url, api_key=api_key or "none", timeout=timeout_s, max_retries=1)
         self._model = model
         self._capacity = capacity
+        self._thoughts = thoughts or format_of_model(model)
+
+    @property
+    def thinks(self) -> bool:
+        return self._thoughts is not None and bool(self._thoughts.opens)
 
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "OpenAiContext":
-        return OpenAiContext(self._client, self._model, self._capacity, instructions, tools)
+        # Who is unknown is watched for the tags that most models use.
+        watched = self._thoughts or QWEN3
+        return OpenAiContext(self._client, self._model, watched, self._capacity, instructions, tools)
 
     async def close(self) -> None:
         await self._client.close()
@@ -51,12 +68,18 @@ class OpenAiContext(UnitList):
     """One conversation's messages. The server keeps its own prefix cache, if it has one."""
 
     def __init__(
-        self, client: AsyncOpenAI, model: str, capacity: int, instructions: str, tools: Sequence[Tool]
+        self,
+        client: AsyncOpenAI,
+        model: str,
+        thoughts: ThoughtFormat,
+        capacity: int,
+        instructions: str,
+        tools: Sequence[Tool],
     ) -> None:
         super().__init__(capacity, tools)
         self._client = client
         self._model = model
-        self._thoughts = format_of_model(model)
+        self._thoughts = thoughts
         self._instructions = instructions
 
     async def length(self) -> int:

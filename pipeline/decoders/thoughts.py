@@ -130,9 +130,9 @@ FORMATS = {
 """By name; of those that a model's name fits, the first counts."""
 
 
-def format_of_model(name: str) -> ThoughtFormat:
-    """Of a model that is known by its name only. Whatever is unknown is watched for the tags that most models use."""
-    return next((form for form in FORMATS.values() if re.search(form.models, name.lower())), QWEN3)
+def format_of_model(name: str) -> ThoughtFormat | None:
+    """Of a model that is known by its name only."""
+    return next((form for form in FORMATS.values() if re.search(form.models, name.lower())), None)
 
 
 def format_of_template(template: str) -> ThoughtFormat:

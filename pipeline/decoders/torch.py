@@ -98,6 +98,10 @@ class Torch:
 
         return await asyncio.to_thread(loaded)
 
+    @property
+    def thinks(self) -> bool:
+        return bool(self.thoughts.opens)
+
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "TorchContext":
         return TorchContext(self, Reader(self.model), instructions, tools)
 
