@@ -130,8 +130,11 @@ async def talk(
     session: SessionSettings = SETTINGS,
     settings: PipelineSettings | None = None,
     doubt: SecondOpinion | None = None,
+    decoder: doubles.ScriptedDecoder | None = None,
 ) -> AsyncIterator[Talk]:
     engine = replace(doubles.engine(heard, answers, settings), second_opinion=doubt)
+    if decoder is not None:
+        engine = replace(engine, decoder=decoder)
     conversation = Talk(engine, session)
     running = asyncio.create_task(conversation.agent.run())
     try:

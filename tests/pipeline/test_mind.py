@@ -1,0 +1,167 @@
+"""The two streams of one mind, in virtual time: what is written when, and that nothing of it outlives its answer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from typing import Literal
+
+import pytest
+
+from pipeline.commands import Respond
+from pipeline.decoders.decoder import Finished, Sampling, Text, Thought, Token, Tool, ToolChoice, Written
+from pipeline.events import OutputText, ResponseDone, Thoughts
+from pipeline.mind import Mind, Surroundings
+from pipeline.pulse import Pulse
+from pipeline.settings import AgentSettings, PipelineSettings
+from pipeline.thinking import Mode, Pace, Schedule
+from tests.doubles import ScriptedContext, ScriptedDecoder
+from tests.pipeline.talk import SETTINGS, talk
+
+THOUGHTS = "They ask for six times seven. Six times seven is forty two. That is all there is to it."
+ANSWER = "Six times seven, if you ask me, is forty two. That is the answer, to all of it."
+
+
+class Thinker(ScriptedDecoder):
+    """Thinks its thoughts and says its words, each from where the context leaves off; a token is a word."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+        self.thinks = True
+        self.log: list[str] = []
+        """A letter a token: t of thought, s of speech."""
+        self.running = 0
+        """Streams that are being written."""
+
+    def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "ThinkingContext":
+        self.open_contexts += 1
+        return ThinkingContext(self)
+
+
+class ThinkingContext(ScriptedContext):
+    _decoder: Thinker
+
+    async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
+        last = self.units[-1]
+        kind, script = (Thought, THOUGHTS) if isinstance(last, Thought) else (Token, ANSWER)
+        assert isinstance(last, Thought | Text)
+        written = len(last.text.split())
+        words = script.split()[written:]
+        self._decoder.running += 1
+        try:
+            for number, word in enumerate(words[: sampling.max_tokens]):
+                await asyncio.sleep(0)
+                self._decoder.log.append("t" if kind is Thought else "s")
+                yield kind(f" {word}" if written + number else word)
+            yield Finished("stop" if len(words) <= sampling.max_tokens else "length", 10, 5, len(words))
+        finally:
+            self._decoder.running -= 1
+
+
+@asynccontextmanager
+async def thinking(context: ThinkingContext) -> AsyncIterator[ThinkingContext]:
+    yield context
+
+
+async def minded(mode: Mode, lead_s: Sequence[float] = (0.0,), slots: Literal[1, 2] = 1) -> tuple[str, str, Thinker]:
+    """What is thought and what is said, with the listener's lead as given at each look, the last for good."""
+    decoder, pulse, leads, thoughts = Thinker(), Pulse(), list(lead_s), [""]
+
+    def lead() -> float:
+        return leads.pop(0) if len(leads) > 1 else leads[0]
+
+    def think(text: str) -> None:
+        thoughts[0] += text
+
+    schedule = Schedule(mode, Pace(think=6, speak=4), slots)
+    mind = Mind(schedule, Sampling(0, 1, 100), "auto", Surroundings(lead, pulse, think))
+    context = decoder.open("")
+    parts = mind.alternate(context) if slots == 1 else mind.side_by_side(context, thinking(decoder.open("")))
+    said, last = "", None
+
+    async def time_goes_on() -> None:
+        while True:
+            await asyncio.sleep(0)
+            pulse.beat()
+
+    clock = asyncio.create_task(time_goes_on())
+    async with asyncio.timeout(5), aclosing(parts):
+        async for part in parts:
+            last = part
+            if isinstance(part, Token):
+                said += part.text
+    clock.cancel()
+    await asyncio.wait([clock])
+    assert isinstance(last, Finished)
+    assert last.completion_tokens == len(decoder.log)
+    assert decoder.running == 0
+    return thoughts[0], said, decoder
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("mode", ["before", "think_first", "speak_first"])
+async def test_all_that_is_to_be_said_is_said_once_whatever_the_pace(mode: Mode, slots: Literal[1, 2]) -> None:
+    for lead_s in ([0.0], [5.0, 5.0, 0.0], [0.0, 5.0] * 40 + [0.0]):
+        thoughts, said, _ = await minded(mode, lead_s, slots)
+        assert said == ANSWER
+        assert THOUGHTS.startswith(thoughts)
+
+
+async def test_before_thinks_to_the_end() -> None:
+    thoughts, _, decoder = await minded("before")
+    assert thoughts == THOUGHTS
+    assert "ts" in "".join(decoder.log)
+    assert "st" not in "".join(decoder.log)
+
+
+async def test_think_first_thinks_a_segment_and_speaks() -> None:
+    _, _, decoder = await minded("think_first")
+    assert "".join(decoder.log).startswith("t" * 6 + "s" * 4)
+
+
+async def test_speak_first_speaks_and_thinks_when_the_listener_has_enough_to_hear() -> None:
+    _, _, decoder = await minded("speak_first", [0.0] * 12 + [5.0] * 12 + [0.0])
+    written = "".join(decoder.log)
+    assert written.startswith("ssss")
+    assert "t" in written
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+async def test_an_interruption_ends_both_streams_and_leaves_the_words_that_were_heard(streams: Literal[1, 2]) -> None:
+    settings = PipelineSettings(agent=AgentSettings(think_tokens=6, speak_tokens=4, streams=streams))
+    decoder = Thinker()
+    session = replace(SETTINGS, thinking="think_first")
+    async with talk(["Hello."], session=session, settings=settings, decoder=decoder) as conversation:
+        conversation.encoder.overheard = "Stop it."
+        await conversation.do(Respond())
+        await conversation.until(Thoughts)
+        await conversation.until(OutputText)
+        await conversation.be_silent(0.5)
+        await conversation.break_in(0.5)
+        for _ in range(2):
+            await conversation.be_silent(0.2)
+            await conversation.settled()
+        done = await conversation.until(ResponseDone)
+        assert done.status in ("cancelled", "completed")
+        assert decoder.running == 0
+        spoken = "".join(event.delta for event in conversation.all(OutputText))
+        assert ANSWER.startswith(spoken)
+        assert not any("forty two. That is all" in event.delta for event in conversation.all(OutputText))
+
+
+async def test_a_model_that_cannot_think_is_not_asked_to() -> None:
+    async with talk([], ["Hi."], session=replace(SETTINGS, thinking="before")) as conversation:
+        await conversation.do(Respond())
+        done = await conversation.until(ResponseDone)
+        assert done.status == "completed"
+        assert not conversation.all(Thoughts)
+
+
+async def test_a_model_that_can_think_is_told_not_to() -> None:
+    decoder = Thinker()
+    async with talk([], session=SETTINGS, decoder=decoder) as conversation:
+        await conversation.do(Respond())
+        done = await conversation.until(ResponseDone)
+        assert done.timeline.thought_tokens is None
+        assert set(decoder.log) == {"s"}
+        assert "".join(event.delta for event in conversation.all(OutputText)) == ANSWER
