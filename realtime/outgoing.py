@@ -3,25 +3,19 @@
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
 from pipeline.audio import silence
 from pipeline.events import OutputAudio
 from pipeline.timeline import Timeline
+from realtime.loudness import Loudness, Volume
 from tts.synthesizer import Pcm
 
 BLOCKS_A_SECOND = 50
 BUFFERED_S = 2.5
 """Sound that is taken in advance. The agent waits with more, which would be wasted if the person broke in."""
 
-_GAINS = {"full": 1.0, "ducked": 0.2, "paused": 0.0}
-"""Ducked is -14 dB: low enough to speak over, loud enough to follow."""
-_RAMP_S = 0.015
-"""From one loudness to another. A jump would click."""
-_FADE_S = 0.005
-"""Of an answer that is cut off."""
 _REMEMBERED = 16
 """Answers that are over and of which it is still known how far they got."""
 
@@ -48,8 +42,7 @@ class Outgoing:
         self._sounds: OrderedDict[str, _Sound] = OrderedDict()
         self._over: OrderedDict[str, int] = OrderedDict()
         """Samples that were sent of the last answers that are over."""
-        self._state: Literal["full", "ducked", "paused"] = "full"
-        self._gain = 1.0
+        self._volume = Volume()
         self._sounding = False
         """Whether the last block ended in sound."""
         self._last_breath = silence(0)
@@ -79,8 +72,7 @@ class Outgoing:
         if sound is None:
             return False
         if self._sounding and sound.sent:
-            breath = sound.pending[: round(_FADE_S * sound.rate)]
-            self._last_breath = breath * np.linspace(self._gain, 0, len(breath), dtype=np.float32)
+            self._last_breath = self._volume.cut(sound.pending, sound.rate)
         self._remember(response_id, sound.sent)
         self._measure()
         return sound.sent > 0
@@ -93,9 +85,9 @@ class Outgoing:
         """The answers that sound, or wait to."""
         return list(self._sounds)
 
-    def play(self, state: Literal["full", "ducked", "paused"]) -> None:
+    def play(self, loudness: Loudness) -> None:
         """How loud it goes on, from the next block."""
-        self._state = state
+        self._volume.loudness = loudness
 
     def played(self, response_id: str) -> int:
         """Samples of an answer that were sent, at the rate that it came with."""
@@ -118,10 +110,11 @@ class Outgoing:
         breath, self._last_breath = self._last_breath[: len(pcm)], silence(0)
         pcm[: len(breath)] = breath
         filled = len(breath)
-        if self._state == "paused":
-            if self._sounding and front is not None and not len(breath):
-                self._fade_out(front, pcm)
-            self._gain, self._sounding = 0.0, False
+        if self._volume.loudness == "paused":
+            coming = front.pending if front is not None and self._sounding and not len(breath) else silence(0)
+            faded = self._volume.pause(coming, rate)
+            pcm[filled : filled + len(faded)] = faded
+            self._sounding = False
             return Block(pcm, rate)
         while filled < len(pcm) and self._sounds:
             response_id, sound = next(iter(self._sounds.items()))
@@ -131,7 +124,7 @@ class Outgoing:
             if len(piece) and not sound.sent:
                 sound.timeline.stamp("first_packet")
                 began.append(response_id)
-            pcm[filled : filled + len(piece)] = piece * self._ramp(len(piece), rate)
+            pcm[filled : filled + len(piece)] = piece * self._volume.gains(len(piece), rate)
             filled += len(piece)
             sound.sent += len(piece)
             sound.pending = sound.pending[len(piece) :]
@@ -143,21 +136,6 @@ class Outgoing:
         self._sounding = filled == len(pcm)
         self._measure()
         return Block(pcm, rate, tuple(began), tuple(ended))
-
-    def _ramp(self, samples: int, rate: int) -> Pcm:
-        """The gain of each of the next samples."""
-        target = _GAINS[self._state]
-        steps = np.arange(1, samples + 1, dtype=np.float32) / (_RAMP_S * rate)
-        falls = self._gain > target
-        gains: Pcm = np.maximum(self._gain - steps, target) if falls else np.minimum(self._gain + steps, target)
-        if samples:
-            self._gain = float(gains[-1])
-        return gains
-
-    def _fade_out(self, sound: "_Sound", pcm: Pcm) -> None:
-        """Let what comes next fade, without counting it as sent: it will be heard again."""
-        faded = sound.pending[: round(_RAMP_S * sound.rate)]
-        pcm[: len(faded)] = faded * np.linspace(self._gain, 0, len(faded), dtype=np.float32)
 
     def _remember(self, response_id: str, sent: int) -> None:
         self._over[response_id] = sent

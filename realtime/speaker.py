@@ -3,23 +3,14 @@
 import threading
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.audio import silence
 from realtime.client import WIRE_RATE
+from realtime.loudness import FADE_S, Loudness, Volume
 from tts.synthesizer import Pcm
 
-Loudness = Literal["full", "ducked", "paused"]
-
-_GAINS = {"full": 1.0, "ducked": 0.2, "paused": 0.0}
-"""Ducked by 14 dB: low enough to speak over, loud enough to follow."""
-_RAMP_SAMPLES = WIRE_RATE // 50
-"""From silence to full. A jump of the volume clicks."""
-_FADE_SAMPLES = WIRE_RATE // 200
-"""Of a voice that is cut short."""
 _HOLD_SAMPLES = WIRE_RATE // 10
 """Kept back once an answer has run dry: better one gap than a stutter."""
 
@@ -44,8 +35,7 @@ class Speaker:
         self._lock = threading.Lock()
         self._answers: deque[_Answer] = deque()
         self._finished: list[_Answer] = []
-        self._loudness: Loudness = "full"
-        self._gain = 1.0
+        self._volume = Volume()
         self._fading = silence(0)
         self._ran_dry = False
 
@@ -67,13 +57,13 @@ class Speaker:
     def follow(self, loudness: Loudness) -> None:
         """Play so from now on. What is paused waits where it is."""
         with self._lock:
-            self._loudness = loudness
+            self._volume.loudness = loudness
 
     def take(self, samples: int, at: float = 0.0) -> Pcm:
         """The next `samples` samples, which will sound from the time `at` (seconds); silence where there are none."""
         with self._lock:
             fading, self._fading = self._fading[:samples], self._fading[samples:]
-            gains = self._gains(samples - len(fading))
+            gains = self._volume.gains(samples - len(fading), WIRE_RATE)
             pcm = self._pull(int(np.count_nonzero(gains)), at)
             block: Pcm = np.concatenate((fading, pcm * gains[: len(pcm)]))
             return np.pad(block, (0, samples - len(block)))
@@ -86,8 +76,7 @@ class Speaker:
             self._answers.clear()
             self._ran_dry = False
             if cut and cut[0].played:
-                faded = cut[0].pull(_FADE_SAMPLES)
-                self._fading = faded * np.linspace(self._gain, 0, len(faded), dtype=np.float32)
+                self._fading = self._volume.cut(cut[0].pull(round(FADE_S * WIRE_RATE)), WIRE_RATE)
             return [answer.progress(finished=True) for answer in cut]
 
     def progress(self) -> list[Progress]:
@@ -98,15 +87,6 @@ class Speaker:
             return [answer.progress(finished=True) for answer in finished] + [
                 answer.progress(finished=False) for answer in self._answers
             ]
-
-    def _gains(self, samples: int) -> NDArray[np.float32]:
-        """Of the next samples: on the way to where they should be."""
-        target = _GAINS[self._loudness]
-        way = np.arange(1, samples + 1, dtype=np.float32) / _RAMP_SAMPLES
-        gains = np.maximum(self._gain - way, target) if self._gain > target else np.minimum(self._gain + way, target)
-        if samples:
-            self._gain = float(gains[-1])
-        return gains.astype(np.float32)
 
     def _pull(self, samples: int, at: float) -> Pcm:
         pieces, pulled = [silence(0)], 0

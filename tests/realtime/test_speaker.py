@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pipeline.audio import silence
 from realtime.client import WIRE_RATE
-from realtime.speaker import Loudness, Speaker
+from realtime.loudness import Loudness
+from realtime.speaker import Speaker
 from tts.synthesizer import Pcm
 
 BLOCK = 480
