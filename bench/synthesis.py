@@ -20,8 +20,9 @@ from bench.wer import normalised, word_error_percent
 from pipeline.audio import INPUT_RATE
 from pipeline.encoders.encoder import Encoder
 from pipeline.settings import VoiceSettings
+from tts.chunks import windows
 from tts.phonemes import EnglishPhonemizer
-from tts.piper import Piper, phoneme_ids, windows
+from tts.piper import Piper, phoneme_ids
 from tts.synthesizer import Clause, Pcm
 from tts.text import MARKS, spoken_words
 from tts.vits import Latents, Vits

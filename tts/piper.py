@@ -5,26 +5,21 @@ import logging
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
 
+from tts.chunks import CHUNK_S, PAUSE_S, amplified, chunks, windows
 from tts.phonemes import EnglishPhonemizer, Phonemizer
-from tts.synthesizer import Clause, Pcm, Speech, UnknownVoice, Voice, VoiceInfo, WordTime
+from tts.synthesizer import Clause, Speech, UnknownVoice, Voice, VoiceInfo, WordTime
 from tts.vits import Vits
 
 logger = logging.getLogger(__name__)
 
-PAUSE_S = {",": 0.12, ";": 0.2, ":": 0.2, ".": 0.3, "?": 0.3, "!": 0.3}
-"""Silence behind a clause, by the mark that closes it."""
 LEAD_FRAMES = 2
 """Kept before the first phoneme; what the model puts before that is silence."""
 TAIL_FRAMES = 4
 """Kept behind the last phoneme, where a last consonant is released."""
-WINDOWS = (8, 16, 32, 64)
-"""Frames decoded at a time; the last one repeats. Small ones come early, large ones waste less on their overlap."""
-CHUNK_S = 0.2
 
 PAD, BEGIN, END, SPACE = "_", "^", "$", " "
 """Symbols of Piper's phoneme map that are not sounds."""
@@ -41,9 +36,12 @@ class Piper:
         licence: str = "",
         speed: float = 1.0,
         threads: int = 1,
+        gain_db: float = 0.0,
         phonemizer: Phonemizer | None = None,
     ) -> None:
-        """`model` is the .onnx file; `config` the .onnx.json beside it; `speed` 2 talks twice as fast."""
+        """`model` is the .onnx file; `config` the .onnx.json beside it; `speed` 2 talks twice as fast;
+        `gain_db` makes it as loud as other voices.
+        """
         settings = json.loads(config.read_text(encoding="utf-8"))
         language = settings["espeak"]["voice"]
         if phonemizer is None and not language.startswith("en"):
@@ -58,6 +56,7 @@ class Piper:
             length=inference["length_scale"] / speed,
             noise_w=inference["noise_w"],
             speed=speed,
+            gain=10 ** (gain_db / 20),
         )
         self._info = VoiceInfo(model.stem, settings["language"]["code"], licence)
         self._phonemizer = phonemizer or EnglishPhonemizer()
@@ -85,6 +84,7 @@ class _Spec:
     length: float
     noise_w: float
     speed: float
+    gain: float
 
 
 class _PiperVoice:
@@ -111,8 +111,8 @@ class _PiperVoice:
         times = [WordTime(i, a - start * hop, b - start * hop) for i, (a, b) in enumerate(voiced)]
         pause = round(PAUSE_S.get(clause.stop, 0.0) / self._spec.speed * self._spec.rate)
         silence = max(0, pause - (end * hop - voiced[-1][1]))
-        parts = (self._vits.decode(latents, *window) for window in windows(start, end))
-        yield from _chunks(parts, silence, times, round(CHUNK_S * self._spec.rate))
+        parts = (amplified(self._vits.decode(latents, *window), self._spec.gain) for window in windows(start, end))
+        yield from chunks(parts, silence, times, round(CHUNK_S * self._spec.rate))
 
 
 def phoneme_ids(
@@ -143,29 +143,3 @@ def phoneme_ids(
     add(stop)
     ids.extend(table[END])
     return ids, spans
-
-
-def windows(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Cut the frames from `start` to `end` into windows of growing size."""
-    for i in count():
-        if start >= end:
-            return
-        size = WINDOWS[min(i, len(WINDOWS) - 1)]
-        yield start, min(start + size, end)
-        start += size
-
-
-def _chunks(parts: Iterator[Pcm], silence: int, times: Sequence[WordTime], size: int) -> Iterator[Speech]:
-    """`parts` and the silence behind them, in chunks of at most `size` samples, each with the words it begins."""
-    position = 0
-    waiting = list(reversed(times))
-    for pcm in chain(parts, [np.zeros(silence, dtype=np.float32)]):
-        for i in range(0, pcm.size, size):
-            chunk = pcm[i : i + size]
-            position += chunk.size
-            begun: list[WordTime] = []
-            while waiting and waiting[-1].start < position:
-                begun.append(waiting.pop())
-            yield Speech(chunk, tuple(begun))
-    if waiting:
-        yield Speech(np.zeros(0, dtype=np.float32), tuple(reversed(waiting)))

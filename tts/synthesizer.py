@@ -102,3 +102,7 @@ class Synthesizer(Protocol):
 
 class UnknownVoice(ValueError):
     """No voice has that name; the message lists those that there are."""
+
+
+class SpeechFailed(RuntimeError):
+    """A voice can't go on: its server is gone, refuses, or broke off. `speak` raises it; the message says why."""

@@ -71,8 +71,8 @@ class Vits:
         back = b"" if self.no_cut else extract(whole, [cut.latents], [audio]).SerializeToString()
         # The weights are in memory three times here; sessions bring a fourth.
         del whole
-        self._front = _session(front, threads)
-        self._back = _session(back, threads) if back else None
+        self._front = session(front, threads)
+        self._back = session(back, threads) if back else None
 
     def latents(self, ids: Sequence[int], noise: float, length: float, noise_w: float) -> Latents:
         """Everything before the convolutions, for one clause of phoneme ids."""
@@ -185,7 +185,8 @@ def _attribute(node: NodeProto, name: str, default: int) -> int:
     return next((attribute.ints[0] for attribute in node.attribute if attribute.name == name), default)
 
 
-def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """`model` on the CPU, on `threads` threads beside the caller's own work."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

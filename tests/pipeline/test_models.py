@@ -1,9 +1,12 @@
 """The model store against a real pip with wheels made here, and a server that speaks the hub's protocol."""
 
 import hashlib
+import io
+import json
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -14,9 +17,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.model_sources import HubSource, InstalledSource, ModelFile, Progress, Source, WheelSource
+from pipeline.model_sources import (
+    HubSource,
+    InstalledSource,
+    ModelFile,
+    NpmSource,
+    PartsSource,
+    Progress,
+    Source,
+    WheelSource,
+)
 from pipeline.models import Model, ModelError, ModelStore, known_models, needed_models
-from pipeline.settings import PipelineSettings
+from pipeline.settings import PipelineSettings, VoiceSettings
 
 WEIGHTS = bytes(range(256)) * 4096
 NOTES = b'{"rate": 22050}'
@@ -372,3 +384,129 @@ def test_hub_that_is_switched_off_is_named(tmp_path: Path) -> None:
     run = pull_from_hub(tmp_path, "http://127.0.0.1:9", "sub/folder", HF_HUB_OFFLINE="1")
     assert run.returncode != 0
     assert "hub me/tiny@aaaaaaaa: " in run.stderr
+
+
+def test_puts_a_file_together_from_several_wheels(tmp_path: Path, index: Path) -> None:
+    cuts = (WEIGHTS[:1000], WEIGHTS[1000:5000], WEIGHTS[5000:])
+    for i, piece in enumerate(cuts):
+        publish(index, {"part.bin": piece}, f"part{i}")
+    source = PartsSource("parts", tuple(wheel_source(f"part{i}") for i in range(3)), "part.bin")
+    reports: list[tuple[int, int]] = []
+    store = store_with(tmp_path, made_of({"model.bin": WEIGHTS}, source, entry="model.bin"))
+    path = store.resolve("tiny", lambda done, total: reports.append((done, total)))
+    assert path.read_bytes() == WEIGHTS
+    assert [path.name for path in path.parent.iterdir()] == ["model.bin"]
+    assert reports == sorted(reports)
+    assert all(total == 3000 for _, total in reports)
+
+
+def test_a_missing_part_is_named(tmp_path: Path, index: Path) -> None:
+    publish(index, {"part.bin": WEIGHTS}, "part0")
+    source = PartsSource("parts", (wheel_source("part0"), wheel_source("part1")), "part.bin")
+    with pytest.raises(ModelError, match=r"packages part0 1\.0, part1 1\.0: Could not find a version .*part1"):
+        store_with(tmp_path, made_of({"model.bin": WEIGHTS}, source)).resolve("tiny")
+
+
+NPM = NpmSource("npm", "voices", "1.0.0", "package/data", 1000)
+
+
+@pytest.fixture
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A registry of one package, which the real npm downloads; its files are those of the folder."""
+    folder = tmp_path / "npm"
+    folder.mkdir()
+    with NpmRegistry(folder) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        monkeypatch.setenv("npm_config_registry", f"http://127.0.0.1:{server.server_port}/")
+        monkeypatch.setenv("npm_config_fetch_retries", "0")
+        monkeypatch.setenv("npm_config_userconfig", os.devnull)
+        yield folder
+        server.shutdown()
+        thread.join()
+
+
+class NpmRegistry(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(("127.0.0.1", 0), NpmHandler)
+        self.folder = folder
+
+    def tarball(self) -> bytes:
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            files = {path.name: path.read_bytes() for path in self.folder.iterdir()}
+            about = json.dumps({"name": "voices", "version": "1.0.0"}).encode()
+            members = {"package.json": about, **{f"data/{name}": data for name, data in files.items()}}
+            for name, data in members.items():
+                member = tarfile.TarInfo(f"package/{name}")
+                member.size = len(data)
+                archive.addfile(member, io.BytesIO(data))
+        return packed.getvalue()
+
+
+class NpmHandler(BaseHTTPRequestHandler):
+    server: NpmRegistry
+
+    def do_GET(self) -> None:
+        if self.path.endswith(".tgz"):
+            body = self.server.tarball()
+        elif self.path == "/voices":
+            url = f"http://127.0.0.1:{self.server.server_port}/voices/-/voices-1.0.0.tgz"
+            version = {"name": "voices", "version": "1.0.0", "dist": {"tarball": url}}
+            about = {"name": "voices", "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
+            body = json.dumps(about).encode()
+        else:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Be quiet."""
+
+
+def test_fetches_only_the_wanted_files_of_an_npm_package(tmp_path: Path, npm: Path) -> None:
+    for name, data in (CONTENTS | {"other.bin": b"not wanted"}).items():
+        (npm / name).write_bytes(data)
+    folder = store_with(tmp_path, made_of(CONTENTS, NPM)).resolve("tiny", lambda done, total: None)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == CONTENTS
+
+
+def test_an_npm_package_without_the_files_is_named(tmp_path: Path, npm: Path) -> None:
+    with pytest.raises(ModelError, match=r"npm package voices 1\.0\.0: voices is not the package it should be"):
+        store_with(tmp_path, made_of(CONTENTS, NPM)).resolve("tiny")
+
+
+def test_an_npm_package_that_is_not_there_is_named(tmp_path: Path, npm: Path) -> None:
+    source = NpmSource("npm", "voices", "9.0.0", "package/data", 1000)
+    with pytest.raises(ModelError, match=r"npm package voices 9\.0\.0: .*voices@9\.0\.0"):
+        store_with(tmp_path, made_of(CONTENTS, source)).resolve("tiny")
+
+
+def test_an_unreachable_npm_registry_is_named(tmp_path: Path, npm: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
+    with pytest.raises(ModelError, match="the npm registry can't be reached: check the network"):
+        store_with(tmp_path, made_of(CONTENTS, NPM)).resolve("tiny")
+
+
+def test_without_npm_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ModelError, match="npm is not installed: install Node"):
+        store_with(tmp_path, made_of(CONTENTS, NPM)).resolve("tiny")
+
+
+@pytest.mark.parametrize(
+    ("voice", "models"),
+    [
+        (VoiceSettings(), {"en_US-joe-medium"}),
+        (VoiceSettings(backend="kokoro", name="af_heart"), {"kokoro-82m", "kokoro-voices"}),
+        (VoiceSettings(backend="http", name="alloy", url="http://127.0.0.1:8880/v1"), set()),
+    ],
+)
+def test_each_voice_needs_its_own_models(voice: VoiceSettings, models: set[str]) -> None:
+    others = {"silero-vad", "whisper-tiny.en", "smollm2-135m-instruct"}
+    assert set(needed_models(PipelineSettings(voice=voice))) == models | others

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.models import ModelStore
+from tts.kokoro import Kokoro
 from tts.piper import Piper
 
 
@@ -16,3 +17,10 @@ def voice_model() -> Path:
 @pytest.fixture(scope="session")
 def piper(voice_model: Path) -> Piper:
     return Piper(voice_model, voice_model.with_name(f"{voice_model.name}.json"), licence="CC0-1.0")
+
+
+@pytest.fixture(scope="session")
+def kokoro() -> Kokoro:
+    store = ModelStore()
+    voices = sorted(store.resolve("kokoro-voices").glob("*.bin"))
+    return Kokoro(store.resolve("kokoro-82m"), voices, gains_db=store.models["kokoro-voices"].gains_db)

@@ -13,9 +13,10 @@ from onnx import helper
 
 from pipeline.models import ModelStore
 from tests.speech import word_errors
+from tts.chunks import CHUNK_S, PAUSE_S, windows
 from tts.clauses import ClauseSplitter
 from tts.phonemes import EnglishPhonemizer
-from tts.piper import CHUNK_S, PAUSE_S, Piper, phoneme_ids, windows
+from tts.piper import Piper, phoneme_ids
 from tts.synthesizer import Clause, Pcm, Speech, UnknownVoice, Word, WordTime
 from tts.vits import Latents, Vits
 

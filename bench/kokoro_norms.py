@@ -1,0 +1,35 @@
+"""What Kokoro's windows need to know of each voice, tts/kokoro_norms.npz: `python -m bench.kokoro_norms`."""
+
+from pathlib import Path
+
+from bench.synthesis import TEXTS, clause, read_texts
+from pipeline.models import ModelStore
+from tts.kokoro import NORMS, read_styles, silence, styled
+from tts.kokoro_graph import KokoroGraph, Norms, save_norms
+from tts.kokoro_phonemes import token_ids
+from tts.phonemes import EnglishPhonemizer
+
+
+def main() -> None:
+    """Render the bench's sentences whole with every voice, and fit its norms to them."""
+    store = ModelStore()
+    graph = KokoroGraph(store.resolve("kokoro-82m"), threads=1)
+    voices = store.resolve("kokoro-voices").glob("*.bin")
+    save_norms(NORMS, {voice.stem: fit(graph, voice) for voice in sorted(voices)})
+
+
+def fit(graph: KokoroGraph, voice: Path) -> Norms:
+    phonemize = EnglishPhonemizer()
+    styles = read_styles(voice)
+    shares, clauses = [], []
+    for text in read_texts(TEXTS):
+        spoken = clause(text)
+        sounds = phonemize([word.spoken for word in spoken.words], spoken.stop)
+        ids, _ = token_ids(sounds, spoken.stop, british=voice.stem.startswith("b"))
+        clauses.append(graph.latents(ids, styled(styles, ids), speed=1.0))
+        shares.append(silence(ids, clauses[-1]))
+    return Norms.fitted(shares, [layers for _, layers in graph.rendered(clauses)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Kyutai's Pocket TTS (package pocket-tts): a small language model that speaks frame by frame, on the CPU."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event, Lock, Thread
+
+import numpy as np
+import torch
+from pocket_tts import TTSModel
+
+from tts.chunks import CHUNK_S, Pace, trimmed
+from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, UnknownVoice, Voice, VoiceInfo, WordTime
+
+LICENCE = "CC-BY-4.0"
+
+State = dict[str, dict[str, torch.Tensor]]
+"""What the model remembers of a voice's recording."""
+
+
+class Pocket:
+    """One model, shared by all conversations, which take turns by clause. Word times are estimates, see `Pace`."""
+
+    def __init__(self, model: TTSModel, voices: Sequence[str], language: str = "") -> None:
+        """`voices`: names of the package's catalogue, or paths of recordings to speak like."""
+        self.model = model
+        self._infos = tuple(VoiceInfo(name, language, LICENCE) for name in voices)
+        self._states: dict[str, State] = {}
+        self._busy = Lock()
+        """The model keeps the state of a generation in itself: one at a time."""
+
+    @classmethod
+    def load(cls, model: str, voices: Sequence[str]) -> "Pocket":
+        """`model`: a language that the package knows, or a .yaml file. Weights come from the Hugging Face hub."""
+        if Path(model).suffix == ".yaml":
+            return cls(TTSModel.load_model(config=model), voices)
+        return cls(TTSModel.load_model(language=model), voices, language=model)
+
+    @property
+    def voices(self) -> Sequence[VoiceInfo]:
+        return self._infos
+
+    @property
+    def sample_rate(self) -> int:
+        return int(self.model.sample_rate)
+
+    def open(self, voice: str) -> Voice:
+        names = [info.name for info in self._infos]
+        if voice not in names:
+            raise UnknownVoice(f"there is no voice {voice!r}; there are {', '.join(names)}")
+        return _PocketVoice(self, voice)
+
+    def sound(self, voice: str, text: str) -> Iterator[Pcm]:
+        """`text` in `voice` as it is made. Raises `SpeechFailed`.
+
+        A thread of its own drives the model: it generates ahead of who listens, and its turn must not depend on them.
+        Closing the iterator ends it within a frame, 80 ms of sound.
+        """
+        stop = Event()
+        made: SimpleQueue[Pcm | Exception | None] = SimpleQueue()
+        Thread(target=self._make, args=(voice, text, stop, made), name="pocket-tts", daemon=True).start()
+        try:
+            while (pcm := made.get()) is not None:
+                if isinstance(pcm, Exception):
+                    raise SpeechFailed(f"Pocket TTS failed: {type(pcm).__name__}: {pcm}") from pcm
+                yield pcm
+        finally:
+            stop.set()
+
+    def _make(self, voice: str, text: str, stop: Event, made: SimpleQueue[Pcm | Exception | None]) -> None:
+        with self._busy:
+            try:
+                if not stop.is_set():
+                    for chunk in self.model.generate_audio_stream(self._state(voice), text, stop=stop):
+                        made.put(chunk.numpy().astype(np.float32))
+                made.put(None)
+            except Exception as error:
+                made.put(error)
+
+    def _state(self, voice: str) -> State:
+        if voice not in self._states:
+            path = Path(voice)
+            recording = path if path.suffix == ".wav" else voice
+            self._states[voice] = self.model.get_state_for_audio_prompt(recording, truncate=True)
+        return self._states[voice]
+
+
+class _PocketVoice:
+    def __init__(self, pocket: Pocket, name: str) -> None:
+        self._pocket = pocket
+        self._name = name
+        self._pace = Pace(pocket.sample_rate)
+
+    @property
+    def sample_rate(self) -> int:
+        return self._pocket.sample_rate
+
+    def speak(self, clause: Clause) -> Iterator[Speech]:
+        if not any(word.spoken for word in clause.words):
+            words = tuple(WordTime(i, 0, 0) for i in range(len(clause.words)))
+            yield Speech(np.zeros(0, dtype=np.float32), words)
+            return
+        parts = trimmed(self._pocket.sound(self._name, clause.spoken), self.sample_rate)
+        yield from self._pace.speech(parts, clause, round(CHUNK_S * self.sample_rate))

@@ -1,0 +1,165 @@
+"""XTTS v2 and VITS models of coqui-tts (import name TTS), in a process that is started and watched: xtts_server.py.
+
+Coqui-tts needs torchaudio, which the package index has for CUDA only, so that it often lives in another environment.
+"""
+
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from threading import Lock, Timer
+
+from tts.http import Http
+from tts.synthesizer import Clause, Speech, SpeechFailed, UnknownVoice, Voice, VoiceInfo
+
+SERVER = Path(__file__).with_name("xtts_server.py")
+LOADING_S = 300.0
+"""Longest wait for the model to be loaded, or fetched and loaded."""
+_LICENCES = {"xtts": "Coqui Public Model Licence (CPML), which forbids commercial use of the model and of what it says"}
+
+
+class LicenceNotAccepted(ValueError):
+    """Weights with such terms are fetched only for somebody who agreed to them; the message says how."""
+
+
+class Xtts:
+    """A process with one model, and its voices. Raises `SpeechFailed` if it does not start, `LicenceNotAccepted`.
+
+    A process that died is started again by the next clause. Other errors and word times as with `Http`.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        voices: Sequence[str],
+        *,
+        language: str = "en",
+        speed: float = 1.0,
+        threads: int = 1,
+        timeout_s: float = 20.0,
+        python: str = "",
+        accept_licence: bool = False,
+        gains_db: Mapping[str, float] | None = None,
+        server: Path = SERVER,
+    ) -> None:
+        """`model`: a folder, or a name of coqui-tts's catalogue. `voices`: speakers, or paths of recordings.
+
+        `python`: the interpreter that has coqui-tts, "" this one.
+        """
+        licence = "" if Path(model).is_dir() else _licence(model)
+        if licence and not accept_licence:
+            raise LicenceNotAccepted(
+                f"the weights of {model} are under the {licence}: "
+                "set accept_licence = true in [voice] if you keep to it"
+            )
+        options = ["--model", model, "--language", language, "--threads", str(threads)]
+        # Isolated, or modules beside the script would stand in for the standard library's.
+        self._command = [python or sys.executable, "-I", str(server), *options]
+        self._voices = tuple(VoiceInfo(name, language, licence) for name in voices)
+        self._speed = speed
+        self._timeout_s = timeout_s
+        self._gains_db = gains_db
+        self._starting = Lock()
+        self._process: subprocess.Popen[str] | None = None
+        self._http: Http | None = None
+        self._ready()
+
+    @property
+    def voices(self) -> Sequence[VoiceInfo]:
+        return self._voices
+
+    def open(self, voice: str) -> Voice:
+        names = [info.name for info in self._voices]
+        if voice not in names:
+            raise UnknownVoice(f"there is no voice {voice!r}; there are {', '.join(names)}")
+        return _XttsVoice(self, self._ready().open(voice), voice)
+
+    @property
+    def pid(self) -> int:
+        """Of the process. Raises `SpeechFailed` if it can't be started."""
+        self._ready()
+        assert self._process is not None
+        return self._process.pid
+
+    def close(self) -> None:
+        """End the process."""
+        if self._http is not None:
+            self._http.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+        self._http = self._process = None
+
+    def current(self, voice: str, held: Voice) -> Voice:
+        """`held`, or where the process was started anew, its successor. Raises `SpeechFailed`."""
+        if self._process is not None and self._process.poll() is None:
+            return held
+        return self._ready().open(voice)
+
+    def _ready(self) -> Http:
+        with self._starting:
+            if self._http is None or self._process is None or self._process.poll() is not None:
+                self.close()
+                self._http = self._start()
+            return self._http
+
+    def _start(self) -> Http:
+        key = secrets.token_urlsafe()
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as complaints:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                env=os.environ | {"COQUI_TOS_AGREED": "1"},
+            )
+            assert self._process.stdin is not None
+            assert self._process.stdout is not None
+            watchdog = Timer(LOADING_S, self._process.kill)
+            watchdog.start()
+            try:
+                self._process.stdin.write(f"{key}\n")
+                self._process.stdin.flush()
+                said = self._process.stdout.readline()
+            except BrokenPipeError:
+                said = ""
+            finally:
+                watchdog.cancel()
+            if not said.startswith("port "):
+                self.close()
+                complaints.seek(0)
+                why = [line for line in complaints.read().splitlines() if line.strip()]
+                raise SpeechFailed(
+                    f"{self._command[0]} {self._command[2]} ended at its start: {why[-1] if why else 'no reason given'}"
+                )
+        return Http(
+            f"http://127.0.0.1:{int(said.split()[1])}/v1",
+            [info.name for info in self._voices],
+            api_key=key,
+            speed=self._speed,
+            timeout_s=self._timeout_s,
+            gains_db=self._gains_db,
+        )
+
+
+class _XttsVoice:
+    def __init__(self, xtts: Xtts, held: Voice, name: str) -> None:
+        self._xtts = xtts
+        self._held = held
+        self._name = name
+
+    @property
+    def sample_rate(self) -> int:
+        return self._held.sample_rate
+
+    def speak(self, clause: Clause) -> Iterator[Speech]:
+        self._held = self._xtts.current(self._name, self._held)
+        yield from self._held.speak(clause)
+
+
+def _licence(model: str) -> str:
+    return next((licence for name, licence in _LICENCES.items() if name in model), "")
