@@ -48,7 +48,7 @@ class Agent:
         self._thoughts = Prompt(engine.decoder)
         self._pulse = Pulse()
         limits = thresholds(engine.settings.turn, settings.turn_detection)
-        self._hearing = Hearing(engine.vad, engine.encoder, engine.workers, limits)
+        self._hearing = Hearing(engine.vad, engine.encoder, engine.workers, limits, engine.decoder.ear)
         self._tasks = asyncio.TaskGroup()
         place = Place(
             engine,
@@ -76,6 +76,7 @@ class Agent:
         finally:
             await self._prompt.close()
             await self._thoughts.close()
+            await self._turns.close()
 
     async def _carry_out(self, command: Command) -> None:
         match command:

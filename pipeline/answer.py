@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
+from pipeline.apology import Apologetic
 from pipeline.commands import Respond, SessionSettings
 from pipeline.decoders.decoder import DecoderError
 from pipeline.echo import Sound
@@ -183,8 +184,11 @@ class Answer:
     async def _give(self, after: Collection[asyncio.Task[Any]]) -> None:
         if after:
             await asyncio.wait(after)
+        apology = self._place.engine.settings.agent.apology if self._settings.modality == "audio" else ""
+        written = write(self._request, self._settings, self._place, self._items(), self._response)
+        answer = Apologetic(written, apology)
         try:
-            await self._response.run(write(self._request, self._settings, self._place, self._items(), self._response))
+            await self._response.run(answer.parts())
         except Exception as error:
             message = _explain(error)
             log.exception("an answer failed: %s", message)
@@ -192,6 +196,10 @@ class Answer:
             self._finish("failed", error=message)
         else:
             await self._gate.ready()
+            if answer.error is not None:
+                log.error("an answer failed: %s", answer.error)
+                self._finish("failed", error=str(answer.error))
+                return
             cut_short = self._response.finished is not None and self._response.finished.reason == "length"
             self._finish("incomplete", "max_output_tokens") if cut_short else self._finish("completed")
 

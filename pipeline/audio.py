@@ -3,7 +3,6 @@
 from collections import deque
 
 import numpy as np
-import soxr
 
 from tts.synthesizer import Pcm
 
@@ -44,6 +43,8 @@ class Resampler:
     """
 
     def __init__(self, source_rate: int, target_rate: int) -> None:
+        import soxr  # here, for the models of sound need no more than torch and transformers
+
         self._stream = (
             None
             if source_rate == target_rate

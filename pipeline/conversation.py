@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pipeline.decoders.decoder import Called, Close, Open, Returned, Text, Unit
 from pipeline.items import FunctionCall, FunctionOutput, Item, Message
 from pipeline.playout import heard
+from pipeline.prompt import Group
 
 ROOT = "root"
 """As `after`: before everything else."""
@@ -69,6 +70,14 @@ class Conversation:
     def delete(self, item_id: str) -> None:
         del self._items[self[item_id].id]
 
+    def keep_sound(self, tokens: int) -> None:
+        """Of the sound that is kept beside the words, keep the newest that fits together."""
+        for item in reversed(self._items.values()):
+            if isinstance(item, Message):
+                tokens -= sum(map(len, item.sound))
+                if tokens < 0:
+                    item.sound = ()
+
     def truncate(self, item_id: str, heard_s: float) -> Message:
         """Keep of a spoken answer only the words that were played in its first `heard_s` seconds.
 
@@ -82,9 +91,15 @@ class Conversation:
         return item
 
 
-def as_units(items: Iterable[Item]) -> list[tuple[str, tuple[Unit, ...]]]:
-    """What a decoder reads of each item, by its id. Items without words (not transcribed, not heard) are left out."""
-    return [(item.id, units) for item in items if (units := _units(item))]
+def as_units(items: Iterable[Item]) -> list[Group]:
+    """What a decoder reads of each item. Items that say nothing (not transcribed, not heard) are left out."""
+    return [_group(item) for item in items if not isinstance(item, Message) or item.readable]
+
+
+def _group(item: Item) -> Group:
+    if isinstance(item, Message) and item.sound:
+        return Group(item.id, (Open(item.role), *item.sound, Close(item.role)), _units(item))
+    return Group(item.id, _units(item))
 
 
 def _units(item: Item) -> tuple[Unit, ...]:

@@ -1,7 +1,9 @@
-"""Sound as a decoder reads it: vectors in the place of words."""
+"""Sound as a decoder reads it, in the place of words."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from tts.synthesizer import Pcm
 
 if TYPE_CHECKING:  # torch takes seconds to import, and who reads words only never needs it
     import torch
@@ -18,3 +20,24 @@ class Embeddings:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """The sound itself, for a server whose model has an encoder of its own. Equal only to itself, too."""
+
+    pcm: Pcm
+    """At 16 kHz."""
+    closed: bool
+    """Whether nothing will be added to it."""
+
+    @property
+    def continues(self) -> bool:
+        return False
+
+    def __len__(self) -> int:
+        """About the tokens that it takes: Step-Audio's 12.5 a second, and its tags."""
+        return len(self.pcm) // 1280 + 3
+
+
+Sound = Embeddings | Clip

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pipeline.audio import silence
 from pipeline.decoders.decoder import Close, Decoder, Open, Sampling, Text
@@ -12,7 +13,7 @@ from pipeline.registry import DECODERS, ENCODERS, SYNTHESIZERS, loading
 from pipeline.settings import PipelineSettings
 from pipeline.smart_turn import SecondOpinion, SmartTurn
 from pipeline.vad import FRAME_SAMPLES, Silero, Vad
-from pipeline.workers import Workers
+from pipeline.workers import Urgency, Workers
 from tts.synthesizer import Clause, Synthesizer, Word
 
 
@@ -55,7 +56,9 @@ class Engine:
         report(f"loading the decoder {settings.decoder.model}")
         with loading("decoder", settings.decoder.model):
             decoder = await DECODERS[settings.decoder.backend].open(settings, store)
-        engine = cls(settings, vad, encoder, decoder, synthesizer, Workers(settings.workers.threads), opinion)
+        prepare = partial(_use_threads, settings.encoder.threads) if decoder.ear is not None else lambda: None
+        workers = Workers(settings.workers.threads, prepare)
+        engine = cls(settings, vad, encoder, decoder, synthesizer, workers, opinion)
         report("warming up")
         await engine._warm_up()
         return engine
@@ -67,6 +70,8 @@ class Engine:
     async def _warm_up(self) -> None:
         self.vad.open().push(silence(FRAME_SAMPLES))
         self.encoder.warm_up()
+        if self.decoder.ear is not None:
+            await self.workers.run(Urgency.LISTEN, self.decoder.ear.warm_up)
         for _ in self.synthesizer.open(self.voice).speak(Clause((Word("Hello", "hello"),), ".")):
             pass
         context = self.decoder.open("Say hello.")
@@ -74,3 +79,10 @@ class Engine:
         async for _ in context.generate(Sampling(temperature=0, top_p=1, max_tokens=1)):
             pass
         await context.close()
+
+
+def _use_threads(threads: int) -> None:
+    """Of torch, on this thread: by itself it takes every core for one utterance."""
+    import torch
+
+    torch.set_num_threads(threads)

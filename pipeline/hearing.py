@@ -24,7 +24,10 @@ time until speech is certain; a second opinion on its end hears all of it."""
 class Hearing:
     """One conversation's ear. Its clock counts every input sample, silence that stands in for missing audio too."""
 
-    def __init__(self, vad: Vad, encoder: Encoder, workers: Workers, thresholds: Thresholds) -> None:
+    def __init__(
+        self, vad: Vad, encoder: Encoder, workers: Workers, thresholds: Thresholds, ear: Encoder | None = None
+    ) -> None:
+        """`ear`: that of a decoder which hears."""
         self.clock = 0
         """The conversation's time: input samples up to the frame that is being decided on."""
         self.received = 0
@@ -39,6 +42,7 @@ class Hearing:
         """Gives what the listener was played since it was last asked; None: silence."""
         self._vad = vad.open()
         self._encoder = encoder
+        self._ear = ear
         self._workers = workers
         self._recent = Recent(_KEPT_SAMPLES)
         self._echo = EchoDetector()
@@ -63,10 +67,14 @@ class Hearing:
     def open_utterance(self, since: int) -> int:
         """Begin a turn with the audio from the sample `since` on, or what is left of it; gives its first sample."""
         since = max(since, self._taken, self.received - _KEPT_SAMPLES)
-        self.utterance = Utterance(new_id("item"), self._encoder.open(), self._workers)
+        self.utterance = self.new_utterance(new_id("item"))
         self.utterance.add(self._recent.last(self.received - since))
         self.timeline = Timeline()
         return since
+
+    def new_utterance(self, item_id: str) -> Utterance:
+        """One that nothing goes into unasked."""
+        return Utterance(item_id, self._encoder.open(), self._workers, self._ear.open() if self._ear else None)
 
     def recent(self) -> Pcm:
         """The last seconds of sound."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pipeline.embeddings import Sound
 from pipeline.playout import SpokenWord
 
 Status = Literal["in_progress", "completed", "incomplete"]
@@ -26,6 +27,13 @@ class Message:
     """Of a spoken answer: when each word sounds, in samples of `rate`."""
     rate: int = 0
     """Hz of the answer's audio; 0 where there is none."""
+    sound: tuple[Sound, ...] = field(default=(), repr=False)
+    """Of a user's audio, for a decoder that hears; () where it reads the words."""
+
+    @property
+    def readable(self) -> bool:
+        """Whether there is something for a decoder: words, or sound of which nobody knows that it has none."""
+        return bool(self.text) or (self.text is None and bool(self.sound))
 
 
 @dataclass(slots=True)

@@ -104,6 +104,7 @@ class Mind:
     async def _think(self, context: Context, step: Think, goes_on: Callable[[], bool]) -> None:
         await context.append(formulation(self._thoughts))
         sampling = replace(self._sampling, max_tokens=step.tokens)
+        before = self._schedule.thought_tokens
         async with aclosing(context.generate(sampling)) as written:  # type: ignore[type-var]
             async for part in written:
                 match part:
@@ -115,6 +116,8 @@ class Mind:
                         self._count(part)
                         if part.reason == "stop":
                             self._schedule.thoughts_closed()
+                        elif self._schedule.thought_tokens == before:
+                            self._schedule.thought()  # white space, which was held back, would be asked for for ever
                     case Token() | ToolCall():
                         self._schedule.thoughts_closed()
                 self._pulse.beat()

@@ -23,6 +23,9 @@ from pipeline.snapshots import SnapshotSource, read_list, write_list
 
 State = Literal["ready", "missing", "damaged"]
 
+STAND_IN = "en_US-joe-medium"
+"""The voice that apologizes for one that speaks elsewhere, and failed."""
+
 
 class ModelError(PlainError):
     """A model can't be had; the message says what failed and what to do."""
@@ -39,6 +42,9 @@ class Model:
     sources: tuple[Source | SnapshotSource, ...]
     entry: str = ""
     parameters: float = 0
+    backend: str = ""
+    voices: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
     gains_db: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -70,7 +76,7 @@ def _voice_models(voice: VoiceSettings) -> tuple[str, ...]:
         case "kokoro":
             return ("kokoro-82m", "kokoro-voices")
         case _:
-            return ()
+            return (STAND_IN,)
 
 
 class ModelStore:

@@ -3,11 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 from pipeline.decoders.decoder import Context, Decoder, DecoderError, Mark, Open, Text, Tool, Unit
 
-Group = tuple[str, tuple[Unit, ...]]
-"""An item's id and what the decoder reads of it."""
+
+class Group(NamedTuple):
+    """What the decoder reads of one item."""
+
+    item_id: str
+    units: tuple[Unit, ...]
+    in_words: tuple[Unit, ...] = ()
+    """The same without its sound, which takes more room; () where there is no sound, or nothing else."""
+
 
 _ROOM = 0.75
 """Share of the budget that is left filled once it is exceeded: each cut moves the whole prompt, so cuts are rare."""
@@ -28,6 +36,8 @@ class Prompt:
         """`_marks[n]` stands before `_groups[n]`."""
         self._forgotten: str | None = None
         """The newest item that was left out for want of room: nothing up to it is read again."""
+        self._in_words: set[str] = set()
+        """The items whose sound was left out for want of room."""
 
     @property
     def idle(self) -> bool:
@@ -41,12 +51,15 @@ class Prompt:
         """The context, made to say `instructions`, `tools` and `groups`, with `reserve` tokens left for the answer.
 
         What the reader appends is forgotten behind it.
-        What does not fit is left out from the oldest group on. Raises `DecoderError` if not even the newest fits.
+        What does not fit is left out from the oldest group on: its sound, and then all of it. Raises `DecoderError`
+        if not even the newest fits.
         """
         async with self._in_use:
             context = await self._opened(instructions, tools)
             wanted = _at_most(context.capacity * _LONGEST_TOKEN, groups)
-            ids = [item_id for item_id, _ in wanted]
+            ids = [group.item_id for group in wanted]
+            self._in_words.intersection_update(ids)
+            wanted = [_in_words(group) if group.item_id in self._in_words else group for group in wanted]
             if self._forgotten in ids:
                 del wanted[: ids.index(self._forgotten) + 1]
             await self._write(context, wanted)
@@ -61,6 +74,7 @@ class Prompt:
         if self._context is not None:
             await self._context.close()
         self._context = self._head = self._forgotten = None
+        self._in_words.clear()
         self._groups.clear()
         self._marks.clear()
 
@@ -81,16 +95,21 @@ class Prompt:
         for group in wanted[same:]:
             self._marks.append(context.mark())
             self._groups.append(group)
-            await context.append(group[1])
+            await context.append(group.units)
 
     async def _make_room(self, context: Context, wanted: list[Group], budget: int) -> None:
         if await context.length() <= budget:
             return
         while len(wanted) > 1 and (not _begins_a_turn(wanted[0]) or await context.length() > budget * _ROOM):
             surplus = 1 - budget * _ROOM / await context.length()
-            dropped = min(max(int(len(wanted) * surplus / 2), 1), len(wanted) - 1)
-            self._forgotten, _ = wanted[dropped - 1]
-            del wanted[:dropped]
+            sounding = [place for place, group in enumerate(wanted[:-1]) if group.in_words]
+            for place in sounding[: max(int(len(sounding) * surplus), 1)]:
+                self._in_words.add(wanted[place].item_id)
+                wanted[place] = _in_words(wanted[place])
+            if not sounding:
+                dropped = min(max(int(len(wanted) * surplus / 2), 1), len(wanted) - 1)
+                self._forgotten = wanted[dropped - 1].item_id
+                del wanted[:dropped]
             await self._write(context, wanted)
         if await context.length() > budget:
             raise DecoderError(
@@ -103,7 +122,7 @@ def _at_most(characters: int, groups: Sequence[Group]) -> list[Group]:
     """The newest of `groups` that together are no longer; one at least."""
     kept: list[Group] = []
     for group in reversed(groups):
-        characters -= sum(len(unit.text) for unit in group[1] if isinstance(unit, Text))
+        characters -= sum(len(unit.text) for unit in group.units if isinstance(unit, Text))
         if kept and characters < 0:
             break
         kept.append(group)
@@ -111,4 +130,8 @@ def _at_most(characters: int, groups: Sequence[Group]) -> list[Group]:
 
 
 def _begins_a_turn(group: Group) -> bool:
-    return group[1][0] == Open("user")
+    return group.units[0] == Open("user")
+
+
+def _in_words(group: Group) -> Group:
+    return Group(group.item_id, group.in_words or group.units)

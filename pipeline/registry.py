@@ -46,11 +46,16 @@ class Backend(Generic[T]):
     """What installs them."""
     load: Callable[[PipelineSettings, ModelStore], Awaitable[T]]
 
+    @property
+    def missing(self) -> str:
+        """Which of them are not installed, and what installs them; "" if all are."""
+        absent = [module for module in self.needs if find_spec(module) is None]
+        return f"{', '.join(absent)} is not installed: pip install '{self.extra}'" if absent else ""
+
     async def open(self, settings: PipelineSettings, store: ModelStore) -> T:
         """Raises `MissingPackage`, `ModelError`, or what the backend raises."""
-        missing = [module for module in self.needs if find_spec(module) is None]
-        if missing:
-            raise MissingPackage(f"{', '.join(missing)} is not installed: pip install '{self.extra}'")
+        if missing := self.missing:
+            raise MissingPackage(missing)
         return await self.load(settings, store)
 
 
@@ -87,6 +92,7 @@ async def _llama_server(settings: PipelineSettings, store: ModelStore) -> Decode
 
 async def _openai(settings: PipelineSettings, store: ModelStore) -> Decoder:
     from pipeline.decoders.openai import OpenAi
+    from pipeline.encoders.clips import Clips
 
     decoder = settings.decoder
     return OpenAi(
@@ -96,14 +102,20 @@ async def _openai(settings: PipelineSettings, store: ModelStore) -> Decoder:
         capacity=decoder.context_tokens,
         timeout_s=decoder.timeout_s,
         thoughts=FORMATS.get(decoder.thoughts),
+        ear=Clips() if decoder.hears else None,
     )
 
 
 async def _torch(settings: PipelineSettings, store: ModelStore) -> Decoder:
-    from pipeline.decoders.torch import Torch
+    from pipeline.decoders import hearing
+    from pipeline.decoders.torch import placed
+    from pipeline.memory import check_fits
 
     decoder = settings.decoder
-    torch = await Torch.load(
+    known = store.models.get(decoder.model.partition("@")[0])
+    if known is not None:
+        check_fits(decoder.model, known.parameters, placed(decoder.device))
+    torch = await hearing.load(
         store.resolve(decoder.model),
         device=decoder.device,
         capacity=decoder.context_tokens,
@@ -118,7 +130,75 @@ async def _piper(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
 
     voice = settings.voice
     model = store.resolve(voice.name)
-    return Piper(model, model.with_name(f"{model.name}.json"), speed=voice.speed, threads=voice.threads)
+    known = store.models.get(voice.name)
+    return Piper(
+        model,
+        model.with_name(f"{model.name}.json"),
+        licence=known.licence if known else "",
+        speed=voice.speed,
+        threads=voice.threads,
+        gain_db=known.gains_db.get(voice.name, 0.0) if known else 0.0,
+    )
+
+
+async def _kokoro(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
+    from tts.kokoro import Kokoro
+
+    voice, known = settings.voice, store.models["kokoro-voices"]
+    names = [file.name.removesuffix(".bin") for file in known.files]
+    if voice.name not in names:
+        raise PlainError(f"Kokoro has no voice {voice.name!r}; voice.name may be {', '.join(names)}")
+    model, folder = store.resolve("kokoro-82m"), store.resolve("kokoro-voices")
+    names.sort(key=lambda name: name != voice.name)
+    return Kokoro(
+        model,
+        [folder / f"{name}.bin" for name in names],
+        licence=known.licence,
+        speed=voice.speed,
+        threads=voice.threads,
+        gains_db=known.gains_db,
+    )
+
+
+async def _http(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
+    from tts.http import Http
+
+    voice = settings.voice
+    return Http(
+        voice.url,
+        [voice.name],
+        api_key=voice.api_key.get_secret_value(),
+        model=voice.model,
+        speed=voice.speed,
+        timeout_s=voice.timeout_s,
+    )
+
+
+async def _xtts(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
+    from tts.xtts import Xtts
+
+    voice = settings.voice
+    return Xtts(
+        voice.model,
+        [voice.name],
+        language=voice.language,
+        speed=voice.speed,
+        threads=voice.threads,
+        timeout_s=voice.timeout_s,
+        python=voice.python,
+        accept_licence=voice.accept_licence,
+    )
+
+
+async def _pocket(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
+    import torch
+
+    threads = torch.get_num_threads()
+    from tts.pocket import Pocket
+
+    # The package sets them to one for the whole process.
+    torch.set_num_threads(threads)
+    return Pocket.load(settings.voice.model or "english", [settings.voice.name])
 
 
 ENCODERS: dict[str, Backend[Encoder]] = {"whisper": Backend(("ctranslate2", "tokenizers"), "antiphon", _whisper)}
@@ -130,4 +210,10 @@ DECODERS: dict[str, Backend[Decoder]] = {
     "torch": Backend(("torch", "transformers"), "antiphon", _torch),
 }
 
-SYNTHESIZERS: dict[str, Backend[Synthesizer]] = {"piper": Backend(("onnxruntime", "onnx"), "antiphon", _piper)}
+SYNTHESIZERS: dict[str, Backend[Synthesizer]] = {
+    "piper": Backend(("onnxruntime", "onnx"), "antiphon", _piper),
+    "kokoro": Backend(("onnxruntime", "onnx"), "antiphon", _kokoro),
+    "http": Backend(("httpx",), "antiphon", _http),
+    "xtts": Backend(("httpx",), "antiphon", _xtts),
+    "pocket": Backend(("pocket_tts",), "antiphon[pocket]", _pocket),
+}

@@ -39,8 +39,10 @@ class EncoderSettings(Section):
 class DecoderSettings(Section):
     backend: Literal["llama", "llama-server", "openai", "torch"] = "llama"
     model: str = "smollm2-135m-instruct"
-    """llama: a name from `antiphon models` or a .gguf file. torch: the folder of a transformers model. openai: the
-    model's name on the server."""
+    """llama: a name from `antiphon models` or a .gguf file. torch: a name, or the folder of a transformers model.
+    openai: the model's name on the server."""
+    hears: bool = False
+    """openai: whether the model takes sound, and is to get it in the place of words."""
     device: str = "auto"
     """torch: where it runs; "auto" is a GPU if there is one."""
     url: str = ""
@@ -168,6 +170,8 @@ class AgentSettings(Section):
     )
     max_items: int = Field(default=200, ge=4)
     """Messages kept of one conversation; the oldest go first."""
+    apology: str = "Sorry, I have trouble answering just now. Please say that again."
+    """What is said when the decoder fails; "": nothing."""
     thinking: Literal["off", "before", "think_first", "speak_first"] = "off"
     """How a decoder that can think does so, until the client asks for another way."""
     think_tokens: int = Field(default=80, ge=1)

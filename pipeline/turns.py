@@ -65,6 +65,9 @@ class Turns:
         self._overfull = False
         """Whether the client was told that the turn it commits by hand is too long."""
 
+    async def close(self) -> None:
+        await self._understanding.close()
+
     async def hear(self, pcm: Pcm, filler: bool) -> None:
         """Take a block of audio; `filler` is silence that only stands for time that went by."""
         detection = self._place.settings().turn_detection
@@ -119,7 +122,7 @@ class Turns:
         """Make out the words of a message that the client gave as audio; waits while many others are on the way."""
         while len(self._looks) >= _MOST_LOOKS:
             await asyncio.wait(self._looks, return_when=asyncio.FIRST_COMPLETED)
-        utterance = Utterance(message.id, self._place.engine.encoder.open(), self._place.engine.workers)
+        utterance = self._hearing.new_utterance(message.id)
         ending = Ending(utterance, message, Timeline(), create_response=False, decided=True)
 
         async def look() -> None:
@@ -180,6 +183,7 @@ class Turns:
         ending.decided = True
         ending.timeline.stamp("turn_decided")
         self._add(ending.message)
+        self._place.conversation.keep_sound(self._place.engine.settings.decoder.context_tokens)
         # What nobody has asked an answer for, and nobody is going to, is not kept for ever.
         self._unanswered = [turn for turn in self._unanswered if turn.create_response or not turn.understood]
         self._unanswered.append(ending)
@@ -203,10 +207,10 @@ class Turns:
             self._following = self._tasks.create_task(self._read_along(utterance))
 
     async def _read_along(self, utterance: Utterance) -> None:
-        words = await self._understanding.listen(utterance)
+        heard = await self._understanding.listen(utterance)
         still_open = utterance is self._hearing.utterance
-        if words is not None and still_open and self._place.prompt.idle and self._answers.active is None:
-            await self._understanding.end_of_turn(utterance.item_id, words)
+        if heard is not None and still_open and self._place.prompt.idle and self._answers.active is None:
+            await self._understanding.read_along(utterance, heard)
 
     def _begin_look(self, utterance: Utterance, detection: ServerVad | SemanticVad | None, *, weigh: bool) -> Ending:
         """Begin to make out what was said; `weigh` it too, as the turn may not be over."""
@@ -222,7 +226,29 @@ class Turns:
         task.add_done_callback(self._looks.discard)
 
     async def _look(self, ending: Ending, semantic: SemanticVad | None) -> None:
-        """Make out the words; find out whether they are complete; begin to answer."""
+        """Make out what was said; find out whether it is complete; begin to answer.
+
+        A decoder that hears begins on the sound: the words are made out at the same time, and will tell whether it was
+        speech at all.
+        """
+        async with asyncio.TaskGroup() as looks:
+            if ending.utterance.sounding:
+                looks.create_task(self._look_at_sound(ending))
+            looks.create_task(self._look_at_words(ending, semantic))
+        if ending.message.readable and ending.answer is None:
+            self._begin_early(ending)
+        ending.understood = True
+        if ending.decided:
+            self._conclude(ending)
+
+    async def _look_at_sound(self, ending: Ending) -> None:
+        await self._understanding.make_out_sound(ending)
+        if not ending.message.sound or self._begin_early(ending):
+            return
+        if self._pause is ending and self._place.prompt.idle and self._answers.active is None:
+            await self._understanding.read_sound(ending.message.id, ending.message.sound)
+
+    async def _look_at_words(self, ending: Ending, semantic: SemanticVad | None) -> None:
         await self._understanding.make_out(ending)
         words = ending.message.text
         if semantic is not None and self._pause is ending and self._answers.active is None:
@@ -231,30 +257,34 @@ class Turns:
             if self._pause is ending:
                 wait = patience(self._place.engine.settings.turn, semantic, words or "", probability)
                 self._hearing.turn.be_patient(wait)
-        if words and self._pause is ending and self._may_begin_early(ending):
-            ending.answer = self._answers.prepare(ending.message, ending.timeline)
-        ending.understood = True
-        if ending.decided:
-            self._conclude(ending)
 
     async def _seconded(self, probability: float | None) -> float | None:
-        """The probability that the turn is over, if a second opinion is asked for, in both opinions."""
-        engine, sound = self._place.engine, self._hearing.recent()
-        if probability is None or (opinion := engine.second_opinion) is None:
-            return probability
-        return probability * await engine.workers.run(Urgency.TAIL, lambda: opinion.probability(sound))
+        """The probability that the turn is over, if a second opinion is asked for, in both opinions.
 
-    def _may_begin_early(self, ending: Ending) -> bool:
+        Where the decoder can't tell, the other one is asked for a yes or no: it is another kind of number.
+        """
+        engine, sound = self._place.engine, self._hearing.recent()
+        if (opinion := engine.second_opinion) is None:
+            return probability
+        second = await engine.workers.run(Urgency.TAIL, lambda: opinion.probability(sound))
+        return float(second >= 0.5) if probability is None else probability * second
+
+    def _begin_early(self, ending: Ending) -> bool:
+        """Begin to answer if it is the time for that; whether it was."""
         speculate = self._place.engine.settings.turn.speculate and ending.create_response
-        return speculate and not self._unanswered and self._answers.active is None
+        if not (speculate and self._pause is ending and not self._unanswered and self._answers.active is None):
+            return False
+        ending.answer = self._answers.prepare(ending.message, ending.timeline)
+        return ending.answer is not None
 
     # Answering
 
     def _conclude(self, ending: Ending) -> None:
         """The turn is over and its words are made out."""
         self._understanding.tell(ending)
-        is_there = ending.message.text and ending.message.id in self._place.conversation
+        is_there = ending.message.readable and ending.message.id in self._place.conversation
         if not is_there and ending in self._unanswered:
+            ending.withdraw_answer()
             self._unanswered.remove(ending)
         self._answer_turns()
 

@@ -29,11 +29,13 @@ class Urgency(IntEnum):
 class Workers:
     """A few threads that take the most urgent work first. The work must be short: it can't be taken off a thread."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, prepare: Callable[[], None] = lambda: None) -> None:
+        """`prepare` is called on each thread before its first work."""
         self._waiting: list[tuple[int, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._changed = threading.Condition()
         self._open = True
+        self._prepare = prepare
         self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -74,6 +76,7 @@ class Workers:
             thread.join()
 
     def _work(self) -> None:
+        self._prepare()
         while True:
             with self._changed:
                 while self._open and not self._waiting:

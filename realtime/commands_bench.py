@@ -16,7 +16,10 @@ from realtime.settings import Settings, load_settings
 if TYPE_CHECKING:
     from bench.report import Report
 
-bench_app = typer.Typer(help="Measure: latency, interruption, soak, wer, synthesis, endpointing.", no_args_is_help=True)
+bench_app = typer.Typer(
+    help="Measure: latency, interruption, thinking, soak, wer, synthesis, endpointing, encoder-cache.",
+    no_args_is_help=True,
+)
 
 _CORPUS = Path(__file__).parent.parent / "tests" / "recordings"
 
@@ -90,6 +93,44 @@ def interruption(
         key = settings.server.api_key.get_secret_value()
         async with _serving(url, settings, tell) as address:
             return await measure(address, key, recordings, repeats, tell)
+
+    _report(measured, as_json, out, picture, config)
+
+
+@bench_app.command()
+def thinking(
+    model: Annotated[
+        Path | None, typer.Option(help="GGUF file of a reasoning model.", show_default="the decoder of the settings")
+    ] = None,
+    dataset: Annotated[
+        Path | None,
+        typer.Option(help="Folder with Big Bench Audio or Spoken-MQA, as published.", show_default="the bench's own"),
+    ] = None,
+    questions: Annotated[
+        int | None, typer.Option(min=2, help="How many to ask.", show_default="3; all of a dataset")
+    ] = None,
+    modes: Annotated[
+        str, typer.Option(help="Ways to think, with commas between.")
+    ] = "off,before,think_first,speak_first",
+    as_json: Json = False,
+    out: Out = None,
+    picture: Picture = None,
+    config: Config = None,
+) -> None:
+    """Ask spoken questions in every way to think; print how many answers are right, how soon and how fluent."""
+
+    async def measured(settings: Settings, tell: Tell) -> "Report":
+        from bench.datasets import read_dataset
+        from bench.questions import spoken
+        from bench.thinking import OWN_QUESTIONS, measure, modes_named, thinker, thoughtful
+        from realtime.serve import loaded, running
+
+        wanted, settings = modes_named(modes), thoughtful(settings, model)
+        asked = None if dataset is None else read_dataset(dataset, questions)
+        key = settings.server.api_key.get_secret_value()
+        async with loaded(settings, tell) as engine, running(engine, settings) as here:
+            asked = asked or spoken(questions or OWN_QUESTIONS, engine.synthesizer.open(engine.voice))
+            return await measure(here, key, asked, wanted, thinker(settings), tell)
 
     _report(measured, as_json, out, picture, config)
 
@@ -194,6 +235,29 @@ def endpointing(
     _report(measured, as_json, out, picture, config)
 
 
+@bench_app.command("encoder-cache")
+def encoder_cache(
+    families: Annotated[
+        str | None, typer.Option(help="Encoders of sound, with commas between.", show_default="all")
+    ] = None,
+    sizes: Annotated[str, typer.Option(help="Of their layers, with commas between: small, real.")] = "small,real",
+    layers: Annotated[int, typer.Option(min=1, help="Layers of each, at most.")] = 2,
+    seconds: Annotated[float, typer.Option(min=5, max=120, help="The longest turn.")] = 60,
+    as_json: Json = False,
+    out: Out = None,
+    picture: Picture = None,
+) -> None:
+    """Encode turns of noise as they come and at once; print the work that is left after the last sample."""
+
+    async def measured(settings: Settings, tell: Tell) -> "Report":
+        from bench.encoder_cache import measure
+        from bench.towers import FAMILIES
+
+        return measure(_named(families) if families else list(FAMILIES), _named(sizes), layers, seconds, tell=tell)
+
+    _report(measured, as_json, out, picture, None)
+
+
 @asynccontextmanager
 async def _serving(url: str | None, settings: Settings, tell: Tell) -> AsyncIterator[str]:
     """The address of the server to measure: the one at `url`, or one in this process."""
@@ -222,6 +286,10 @@ def _report(
         output.show(report)
 
     run(work)
+
+
+def _named(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",")]
 
 
 def _store(settings: Settings) -> ModelStore:

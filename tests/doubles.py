@@ -1,6 +1,7 @@
 """Stand-ins for the models, for tests of what surrounds them: every word, sound and time is known beforehand."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 import numpy as np
@@ -17,7 +18,8 @@ from pipeline.decoders.decoder import (
     Unit,
     Written,
 )
-from pipeline.encoders.encoder import EncoderStream, Heard
+from pipeline.embeddings import Clip
+from pipeline.encoders.encoder import Encoder, EncoderStream, Heard
 from pipeline.engine import Engine
 from pipeline.settings import PipelineSettings
 from pipeline.vad import FRAME_SAMPLES
@@ -51,7 +53,10 @@ class ScriptedDecoder:
         """What happens when it is asked about an open turn."""
         self.read: list[str] = []
         """The words of the open turns that it was asked about."""
+        self.read_sound: list[Clip] = []
+        """The last sound of the open turns that it read."""
         self.thinks = False
+        self.ear: Encoder | None = None
 
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "ScriptedContext":
         self.open_contexts += 1
@@ -76,7 +81,8 @@ class ScriptedContext:
         self.appended += 1
 
     async def length(self) -> int:
-        return sum(len(unit.text.split()) for unit in self.units if isinstance(unit, Text))
+        words = sum(len(unit.text.split()) for unit in self.units if isinstance(unit, Text))
+        return words + sum(len(unit) for unit in self.units if isinstance(unit, Clip))
 
     def mark(self) -> Mark:
         return Mark(len(self.units))
@@ -86,6 +92,9 @@ class ScriptedContext:
 
     async def end_of_turn_probability(self) -> float | None:
         last = self.units[-1]
+        if isinstance(last, Clip):
+            self._decoder.read_sound.append(last)
+            return None
         assert isinstance(last, Text)
         if self._decoder.trouble is not None:
             raise self._decoder.trouble
@@ -125,6 +134,8 @@ class ScriptedEncoder:
         """What somebody says over the agent's voice."""
         self.heard: list[Pcm] = []
         """The audio of each utterance."""
+        self.hold: threading.Event | None = None
+        """While set and not fired, no utterance is finished."""
 
     def open(self) -> EncoderStream:
         return ScriptedStream(self)
@@ -143,6 +154,8 @@ class ScriptedStream:
         return Heard(committed=self._encoder.partial)
 
     def finish(self) -> Heard:
+        if self._encoder.hold is not None:
+            self._encoder.hold.wait()
         audio = np.concatenate(self._audio)
         if np.any(audio == np.float32(OVER)):
             return Heard(committed=self._encoder.overheard)
@@ -151,6 +164,37 @@ class ScriptedStream:
         if isinstance(text, Exception):
             raise text
         return Heard(committed=text)
+
+
+class ScriptedEar:
+    """Every push is a clip that stays, but for the last one, which is open to the end."""
+
+    exact = True
+
+    def __init__(self) -> None:
+        self.trouble: Exception | None = None
+        """What happens when it is given something to hear."""
+
+    def open(self) -> EncoderStream:
+        return ScriptedSound(self)
+
+    def warm_up(self) -> None:
+        pass
+
+
+class ScriptedSound:
+    def __init__(self, ear: ScriptedEar) -> None:
+        self._ear = ear
+        self._clips: list[Clip] = []
+
+    def push(self, pcm: Pcm) -> Heard:
+        if self._ear.trouble is not None:
+            raise self._ear.trouble
+        self._clips.append(Clip(pcm, closed=True))
+        return Heard(committed_sound=tuple(self._clips[:-1]), tentative_sound=tuple(self._clips[-1:]))
+
+    def finish(self) -> Heard:
+        return Heard(committed_sound=tuple(self._clips))
 
 
 _NOISE = np.random.default_rng(0).choice(np.array([-0.1, 0.1], dtype=np.float32), WORD_SAMPLES)

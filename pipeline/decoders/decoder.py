@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from pipeline.embeddings import Clip, Embeddings
+from pipeline.encoders.encoder import Encoder
 from pipeline.errors import PlainError
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -173,6 +174,11 @@ class Decoder(Protocol):
     @property
     def thinks(self) -> bool:
         """Whether it has a way to write thoughts apart from words."""
+        ...
+
+    @property
+    def ear(self) -> Encoder | None:
+        """What makes of sound what it reads in the place of words; None: it reads words only."""
         ...
 
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> Context: ...

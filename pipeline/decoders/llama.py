@@ -89,6 +89,11 @@ class Llama:
         return props
 
     @property
+    def ear(self) -> None:
+        """llama.cpp has ears for few models, and they look at whole sounds only."""
+        return None
+
+    @property
     def thinks(self) -> bool:
         return bool(self.thoughts.opens)
 

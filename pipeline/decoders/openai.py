@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
 import httpx
-from openai import AsyncOpenAI, OpenAIError
+from openai import APIStatusError, AsyncOpenAI, OpenAIError
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
 
 from pipeline.decoders.decoder import (
@@ -21,15 +23,21 @@ from pipeline.decoders.decoder import (
     Tool,
     ToolCall,
     ToolChoice,
+    Unit,
     Written,
 )
 from pipeline.decoders.messages import in_words, parted
-from pipeline.decoders.thoughts import QWEN3, ThoughtFormat, ThoughtSplitter, format_of_model
+from pipeline.decoders.openai_audio import part_of, settled, text_part, with_part
+from pipeline.decoders.thoughts import QWEN3, STEP_AUDIO_R1, ThoughtFormat, ThoughtSplitter, format_of_model
 from pipeline.decoders.units import UnitList
-from pipeline.embeddings import Embeddings
+from pipeline.embeddings import Clip, Embeddings
+from pipeline.encoders.encoder import Encoder
 
 _CHARACTERS_A_TOKEN = 3.5
 """Of English text, on the safe side; the server's own tokenizer is not known here."""
+
+STEP_AUDIO_END = 151665
+"""<|EOT|>, with which Step-Audio ends its messages."""
 
 
 class OpenAi:
@@ -44,12 +52,15 @@ class OpenAi:
         capacity: int,
         timeout_s: float,
         thoughts: ThoughtFormat | None = None,
+        ear: Encoder | None = None,
     ) -> None:
-        """`thoughts`: how the model writes its thoughts; None: as the models of that name do."""
-        self._client = AsyncOpenAI(base_url=url, api_key=api_key or "none", timeout=timeout_s, max_retries=1)
+        """`thoughts`: how the model writes its thoughts; None: as the models of that name do. `ear`: for one that
+        takes sound; None: it gets words."""
+        self._client = AsyncOpenAI(base_url=url, api_key=api_key or "none", timeout=timeout_s, max_retries=0)
         self._model = model
         self._capacity = capacity
         self._thoughts = thoughts or format_of_model(model)
+        self.ear = ear
 
     @property
     def thinks(self) -> bool:
@@ -81,76 +92,93 @@ class OpenAiContext(UnitList):
         self._model = model
         self._thoughts = thoughts
         self._instructions = instructions
+        self._read: Unit | None = None
+        """The last clip that the server was given to read while the person spoke."""
 
     async def length(self) -> int:
-        """An estimate from the number of characters."""
-        return round(len(str(self._messages())) / _CHARACTERS_A_TOKEN)
+        """An estimate from the number of characters, and from the length of the sound."""
+        written = self._messages([unit for unit in self._units if not isinstance(unit, Clip)])
+        heard = sum(len(unit) for unit in self._units if isinstance(unit, Clip))
+        return round(len(str(written)) / _CHARACTERS_A_TOKEN) + heard
 
     async def end_of_turn_probability(self) -> None:
-        """Chat completions give no distribution for what a user would say next."""
+        """Chat completions give no distribution for what a user would say next.
+
+        But a server with a prefix cache reads what is closed of the open turn's sound, and has read it when that ends.
+        """
+        units = settled(self._units)
+        if units is None or units[-1] is self._read:
+            return
+        try:
+            await self._client.chat.completions.create(
+                model=self._model,
+                messages=cast(Any, self._messages(units)),
+                max_tokens=1,  # vLLM has no 0
+                extra_body={"add_generation_prompt": False},
+            )
+        except OpenAIError as error:
+            raise self._failure(error) from error
+        self._read = units[-1]
 
     async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
+        """Until the first token has come, a server that fails is asked once more."""
+        _, open_message = parted(self._units)
+        thinking = None if open_message is None else self._thoughts.goes_on_thinking(open_message)
+        request = self._request(sampling, tool_choice, goes_on=open_message is not None)
+        for again in (True, False):
+            reply = _Reply(ThoughtSplitter(self._thoughts, thinking))
+            try:
+                async with await self._client.chat.completions.create(**request) as stream:
+                    async for chunk in stream:
+                        for part in reply.parts(chunk):
+                            again = False
+                            yield part
+                for rest in reply.rest():
+                    again = False
+                    yield rest
+                return
+            except (OpenAIError, httpx.HTTPError) as error:
+                if not again or _is_final(error):
+                    raise self._failure(error) from error
+
+    async def close(self) -> None:
+        self._units.clear()
+
+    def _request(self, sampling: Sampling, tool_choice: ToolChoice, goes_on: bool) -> dict[str, Any]:
         request: dict[str, Any] = {
             "model": self._model,
-            "messages": self._messages(),
+            "messages": self._messages(self._units),
             "stream": True,
             "stream_options": {"include_usage": True},
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
+            "extra_body": {},
         }
         if sampling.seed is not None:
             request["seed"] = sampling.seed
         if self._tools:
             request["tools"] = [_function(tool) for tool in self._tools]
             request["tool_choice"] = _choice(tool_choice)
-        _, open_message = parted(self._units)
-        if open_message is not None:  # as vLLM and llama.cpp know it
-            request["extra_body"] = {"continue_final_message": True, "add_generation_prompt": False}
-        thinking = None if open_message is None else self._thoughts.goes_on_thinking(open_message)
-        calls: dict[int, tuple[str, str]] = {}
-        finished = Finished("stop", 0, 0, 0)
-        splitter = ThoughtSplitter(self._thoughts, thinking)
-        try:
-            async with await self._client.chat.completions.create(**request) as stream:
-                async for chunk in stream:
-                    if chunk.usage is not None:
-                        details = chunk.usage.prompt_tokens_details
-                        cached = details.cached_tokens if details is not None else None
-                        finished = Finished(
-                            finished.reason, chunk.usage.prompt_tokens, cached or 0, chunk.usage.completion_tokens
-                        )
-                    for choice in chunk.choices:
-                        for part in _parts(choice.delta, splitter):
-                            yield part
-                        for call in choice.delta.tool_calls or ():
-                            name, arguments = calls.get(call.index, ("", ""))
-                            if call.function is not None:
-                                name += call.function.name or ""
-                                arguments += call.function.arguments or ""
-                            calls[call.index] = name, arguments
-                        if choice.finish_reason == "length":
-                            finished = Finished("length", 0, 0, 0)
-        except (OpenAIError, httpx.HTTPError) as error:
-            raise DecoderError(f"{self._client.base_url} gave no answer: {error}") from error
-        for part in splitter.finish():
-            yield part
-        for name, arguments in calls.values():
-            yield ToolCall(name, arguments)
-        yield finished
+        if goes_on:  # as vLLM and llama.cpp know it
+            request["extra_body"] |= {"continue_final_message": True, "add_generation_prompt": False}
+        if self._thoughts is STEP_AUDIO_R1:  # its tokenizer names another end
+            request["extra_body"] |= {"stop_token_ids": [STEP_AUDIO_END]}
+        return request
 
-    async def close(self) -> None:
-        self._units.clear()
-
-    def _messages(self) -> list[dict[str, Any]]:
+    def _messages(self, units: list[Unit]) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = [{"role": "system", "content": self._instructions}]
-        over, open_message = parted(self._units)
+        over, open_message = parted(units)
         for unit in over:
             match unit:
                 case Open():
                     messages.append({"role": unit.role, "content": ""})
+                case Text() if isinstance(messages[-1]["content"], list):
+                    messages[-1]["content"].append(text_part(unit.text))
                 case Text():
                     messages[-1]["content"] += unit.text
+                case Clip():
+                    messages[-1]["content"] = with_part(messages[-1]["content"], part_of(unit))
                 case Called():
                     function = {"name": unit.name, "arguments": unit.arguments}
                     messages[-1]["tool_calls"] = [{"id": unit.call_id, "type": "function", "function": function}]
@@ -164,6 +192,55 @@ class OpenAiContext(UnitList):
             pieces = self._thoughts.goes_on("", open_message)
             messages.append({"role": "assistant", "content": "".join(text for text, _ in pieces)})
         return messages
+
+    def _failure(self, error: Exception) -> DecoderError:
+        return DecoderError(f"{self._client.base_url} gave no answer: {error}")
+
+
+class _BrokenOff(OpenAIError):
+    """The stream ended, and the answer did not."""
+
+
+class _Reply:
+    """What a server streams, as it comes."""
+
+    def __init__(self, splitter: ThoughtSplitter) -> None:
+        self._splitter = splitter
+        self._calls: dict[int, tuple[str, str]] = {}
+        self._reason: str | None = None
+        self._usage = CompletionUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+
+    def parts(self, chunk: ChatCompletionChunk) -> Iterator[Thought | Token]:
+        self._usage = chunk.usage or self._usage
+        for choice in chunk.choices:
+            yield from _parts(choice.delta, self._splitter)
+            for call in choice.delta.tool_calls or ():
+                name, arguments = self._calls.get(call.index, ("", ""))
+                if call.function is not None:
+                    name += call.function.name or ""
+                    arguments += call.function.arguments or ""
+                self._calls[call.index] = name, arguments
+            self._reason = choice.finish_reason or self._reason
+
+    def rest(self) -> Iterator[Written]:
+        """Raises `_BrokenOff` if the server did not say that this was all."""
+        if self._reason is None:
+            raise _BrokenOff("the connection was closed in the middle of the answer")
+        yield from self._splitter.finish()
+        for name, arguments in self._calls.values():
+            yield ToolCall(name, arguments)
+        details = self._usage.prompt_tokens_details
+        yield Finished(
+            "length" if self._reason == "length" else "stop",
+            self._usage.prompt_tokens,
+            (details.cached_tokens if details is not None else None) or 0,
+            self._usage.completion_tokens,
+        )
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether the server would say the same again."""
+    return isinstance(error, APIStatusError) and error.status_code < 500 and error.status_code not in (408, 429)
 
 
 def _parts(delta: ChoiceDelta, splitter: ThoughtSplitter) -> Iterator[Thought | Token]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio import INPUT_RATE
-from pipeline.decoders.decoder import Open, Unit
+from pipeline.decoders.decoder import Close, Open, Unit
 from pipeline.embeddings import Clip
 from tts.synthesizer import Pcm
 
@@ -43,13 +43,11 @@ def wav(pcm: Pcm) -> bytes:
 
 
 def settled(units: Sequence[Unit]) -> list[Unit] | None:
-    """Everything up to the last closed clip of the user's message that is open at the end; None: there is no such."""
+    """Everything up to the last closed clip of the message that is open at the end; None: it has none."""
     for at in range(len(units) - 1, -1, -1):
         match units[at]:
             case Clip(closed=True):
                 return list(units[: at + 1])
-            case Open() as opened if opened.role != "user" or at == 0:
-                return None
-            case Open():
-                return None
+            case Open() | Close():
+                break
     return None

@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import torch
 from transformers import DynamicCache, PreTrainedModel
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DummyLayer, DynamicLayer, DynamicSlidingWindowLayer
 
 from pipeline.decoders.decoder import DecoderError
 from pipeline.embeddings import Embeddings
@@ -25,7 +25,8 @@ class Reader:
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
-        self._cache = DynamicCache()
+        self.cache = DynamicCache()
+        """Keys and values of what was read."""
         self._held: list[Atom] = []
         """What the cache holds, atom by atom."""
         self._extra = {"logits_to_keep": 1} if "logits_to_keep" in inspect.signature(model.forward).parameters else {}
@@ -41,7 +42,7 @@ class Reader:
         same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(self._held, prompt, strict=False)))
         same = min(same, len(prompt) - 1)
         if same < len(self._held):
-            self._cache.crop(same - len(self._held))
+            self.cache.crop(same - len(self._held))
             del self._held[same:]
         return same
 
@@ -54,7 +55,7 @@ class Reader:
             **self._inputs(atoms),
             # Explicit, for some models keep an offset from the last conversation they saw.
             position_ids=positions,
-            past_key_values=self._cache,
+            past_key_values=self.cache,
             use_cache=True,
             **self._extra,
         )
@@ -65,7 +66,7 @@ class Reader:
     def fork(self) -> "Reader":
         """One that has read the same and goes on by itself, at no cost."""
         twin = Reader(self._model)
-        twin._cache = fork(self._cache)
+        twin.cache = fork(self.cache)
         twin._held = list(self._held)
         return twin
 
@@ -89,7 +90,8 @@ def chunk(prompt: Sequence[Atom], at: int) -> Sequence[Atom]:
 def check_rewindable(model: PreTrainedModel) -> None:
     """Raises `DecoderError` for a model with layers whose state can't be taken back."""
     kinds = {type(layer) for layer in DynamicCache(config=model.config).layers}
-    if others := kinds - {DynamicLayer, DynamicSlidingWindowLayer}:
+    # A dummy stands for a layer that looks at another one's keys and keeps none.
+    if others := kinds - {DynamicLayer, DynamicSlidingWindowLayer, DummyLayer}:
         names = ", ".join(sorted(kind.__name__ for kind in others))
         raise DecoderError(
             f"{type(model).__name__} has layers that can't go back in a conversation ({names}): choose a model of "

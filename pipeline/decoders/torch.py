@@ -40,6 +40,7 @@ from pipeline.decoders.sampling import Sampler
 from pipeline.decoders.thoughts import ThoughtSplitter, ThoughtTokens, format_of_template
 from pipeline.decoders.units import UnitList
 from pipeline.embeddings import Embeddings
+from pipeline.encoders.encoder import Encoder
 
 T = TypeVar("T")
 
@@ -62,8 +63,10 @@ class Torch:
         threads: int,
         sound_tags: tuple[str, str] = ("", ""),
     ) -> None:
-        """`sound_tags`: what the model expects before and behind a sound. Raises `DecoderError` for a model whose
-        layers can't go back, or that has no chat template."""
+        """`sound_tags`: what the model expects before and behind a sound; "{number}" counts those of a prompt from 1.
+
+        Raises `DecoderError` for a model whose layers can't go back, or that has no chat template.
+        """
         check_rewindable(model)
         if not tokenizer.chat_template:
             raise DecoderError(f"{tokenizer.name_or_path or 'the model'} has no chat template: choose a chat model")
@@ -77,7 +80,10 @@ class Torch:
         self.tokenize = lru_cache(_REMEMBERED_TEXTS)(self._tokenize)
         self.thoughts = format_of_template(str(tokenizer.chat_template))
         """How the model writes its thoughts; may be set to make a model think that was not taught a way of its own."""
-        self.sound_opens, self.sound_closes = (self.tokenize(tag, control=True) for tag in sound_tags)
+        self._sound_opens, sound_closes = sound_tags
+        self.sound_closes = self.tokenize(sound_closes, control=True)
+        self.ear: Encoder | None = None
+        """Set where the model came with one."""
         self.stops = _stops(model, tokenizer)
         self._special = frozenset(token for token, added in tokenizer.added_tokens_decoder.items() if added.special)
         self._thread = ThreadPoolExecutor(1, "decoder", torch.set_num_threads, (threads,))
@@ -85,7 +91,7 @@ class Torch:
     @classmethod
     async def load(cls, folder: Path, *, device: str, capacity: int, threads: int) -> "Torch":
         """Load a model that `save_pretrained` wrote. `device`: "auto" is a GPU if there is one. There, in bfloat16."""
-        place = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        place = placed(device)
         dtype = torch.float32 if place == "cpu" else torch.bfloat16
 
         def loaded() -> "Torch":
@@ -118,6 +124,10 @@ class Torch:
         except (RuntimeError, ValueError, IndexError) as error:  # what torch raises, out of memory included
             raise DecoderError(f"{type(self.model).__name__} failed: {error}") from error
 
+    def sound_opens(self, number: int) -> tuple[int, ...]:
+        """What stands before the sound of that number."""
+        return self.tokenize(self._sound_opens.replace("{number}", str(number)), control=True)
+
     def apply_template(self, messages: list[dict[str, str]]) -> str:
         """Raises `DecoderError` if the model's chat template refuses them."""
         try:
@@ -135,6 +145,11 @@ class Torch:
         """Tokens of `text`; control tokens spelled out in it are read as such only if `control`."""
         tokenizer = self.control if control else self._plain
         return tuple(tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def placed(device: str) -> str:
+    """Where models run: "auto" is a GPU if there is one."""
+    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
 
 
 class TorchContext(UnitList):
@@ -260,7 +275,7 @@ class TorchContext(UnitList):
             messages.append({"role": role, "content": "".join(map(stand_in, numbers))})
             said += pieces
         rest = self._decoder.apply_template(messages)
-        decoder, atoms, sounding = self._decoder, list[Atom](), False
+        decoder, atoms, sounding, sounds = self._decoder, list[Atom](), False, 0
         for number, piece in enumerate(said):
             before, found, rest = rest.partition(stand_in(number))
             if not found:
@@ -272,7 +287,9 @@ class TorchContext(UnitList):
             if isinstance(piece, str):
                 atoms += decoder.tokenize(piece, control=False)
             else:
-                atoms += () if sounding and goes_on else decoder.sound_opens
+                if not (sounding and goes_on):
+                    sounds += 1
+                    atoms += decoder.sound_opens(sounds)
                 atoms += ((piece, index) for index in range(len(piece)))
             sounding = isinstance(piece, Embeddings)
         return _Rendered(atoms, sounding, rest)

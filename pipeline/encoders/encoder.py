@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from pipeline.embeddings import Embeddings
+from pipeline.embeddings import Sound
 from tts.synthesizer import Pcm
 
 
@@ -17,22 +17,23 @@ class Heard:
     words that pushes committed stay, always. Text encoders put words here, each with its leading space where it
     has one, so that `committed + tentative` is the caption.
 
-    Encoders of sound put embeddings in the same way: what stays is the same object from push to push. One difference:
-    where a model scales an utterance by its loudest moment, louder sound changes earlier embeddings, and those that
-    it changes are replaced even if they were committed. Who reads them reads on from the first that is another one.
+    Encoders of sound put embeddings in the same way, or clips for a server that encodes them: what stays is the same
+    object from push to push. One difference: where a model scales an utterance by its loudest moment, louder sound
+    changes earlier embeddings, and those that it changes are replaced even if they were committed. Who reads them
+    reads on from the first that is another one.
     """
 
     committed: str = ""
     tentative: str = ""
-    committed_sound: tuple[Embeddings, ...] = ()
-    tentative_sound: tuple[Embeddings, ...] = ()
+    committed_sound: tuple[Sound, ...] = ()
+    tentative_sound: tuple[Sound, ...] = ()
 
     @property
     def text(self) -> str:
         return (self.committed + self.tentative).strip()
 
     @property
-    def sound(self) -> tuple[Embeddings, ...]:
+    def sound(self) -> tuple[Sound, ...]:
         return self.committed_sound + self.tentative_sound
 
 

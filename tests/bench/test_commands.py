@@ -1,6 +1,7 @@
 """The commands with the real models, on as little as will do."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,27 @@ def test_endpointing(tmp_path: Path) -> None:
     (finished,), (broken_off,) = report["finished"], report["broken_off"]
     assert finished["probability"] > 0.1 > 0.01 > broken_off["probability"]
     assert finished["wait_s"] < broken_off["wait_s"]
+
+
+def test_thinking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTIPHON_DECODER__MAX_TOKENS", "8")
+    monkeypatch.setenv("ANTIPHON_AGENT__THINK_TOKENS", "4")
+    for number in range(2):
+        shutil.copy(RECORDINGS / "turn_03.wav", tmp_path / f"{number}.wav")
+    rows = [{"file_name": f"{n}.wav", "category": "navigate", "official_answer": "Yes", "id": n} for n in range(2)]
+    (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    report = bench("thinking", "--dataset", str(tmp_path), "--modes", "off,think_first")
+    assert report["model"] == "smollm2-135m-instruct, told to think as qwen3 does"
+    assert [(answer["mode"], answer["question"]) for answer in report["answers"]] == [
+        *(("off", "0"), ("off", "1")),
+        *(("think_first", "0"), ("think_first", "1")),
+    ]
+    for answer in report["answers"]:
+        assert answer["said"]
+        assert answer["heard"]
+        assert answer["total_s"] > answer["first_packet_ms"] / 1000 > 0
+        assert (answer["thoughts_before"] > 0) is (answer["mode"] == "think_first")
+    assert report["right_percent"]["off"].keys() == {"all", "navigate"}
 
 
 @pytest.mark.parametrize("command", ["latency", "wer"])

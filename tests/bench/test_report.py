@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from bench import report
+from bench.encoder_cache import Family, Work
+from bench.encoder_cache import Report as EncoderCache
 from bench.endpointing import Question
 from bench.endpointing import Report as Endpointing
 from bench.interruption import Report as Interruption
@@ -17,6 +19,8 @@ from bench.soak import Report as Soak
 from bench.soak import Turn as Spoken
 from bench.synthesis import Report as Synthesis
 from bench.synthesis import Sentence
+from bench.thinking import Answered
+from bench.thinking import Report as Thinking
 from bench.wer import Report as Wer
 from bench.wer import Way
 from pipeline.registry import MissingPackage
@@ -44,9 +48,24 @@ REPORTS: dict[str, report.Report] = {
             Try("c", "backchannel", 80.0, None, False),
         ]
     ),
+    "thinking": Thinking(
+        "small, told to think as qwen3 does",
+        [
+            Answered("off", "sum", "arithmetic", "5", True, sound=[(0.5, 2.0)], said="Five."),
+            Answered("think_first", "sum", "arithmetic", "5", False, 80, 120, [(0.1, 1), (2, 3)], [(1.5, 3), (3.2, 4)]),
+            Answered("off", "cats", "logic", "yes"),
+        ],
+    ),
     "soak": Soak(180, 20.0, [Spoken(0, True, False, 800.0, 20.0), Spoken(30, False, True, None, None)], 0, None),
     "wer": Wer("tiny", 1, {name: Way(5.0, 1, 9.0, 30.0, 40.0, 50.0, 0, {"a": "Yet."}) for name in ("padded", "ours")}),
     "synthesis": Synthesis("joe", 1, [Sentence("Yes.", 1, 0.5, 20.0, 60.0, 50.0, 1e-7, "Yes.")]),
+    "encoder cache": EncoderCache(
+        1,
+        [
+            Family("one", "small", 2, 32, [Work(2.4, 9.0), Work(4.7, 8.0)], [Work(2.0, 20.0), Work(30.0, 170.0)]),
+            Family("two", "real", 2, 32, [Work(2.4, 9.0)], [Work(2.0, 20.0)]),
+        ],
+    ),
     "endpointing": Endpointing(
         "small", 0.04, 0.01, [Question("Yes.", 0.9, 0.25, 20.0, 40.0)], [Question("I want", 0.0, 1.6, 20.0, 40.0)]
     ),

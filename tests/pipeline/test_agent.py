@@ -272,6 +272,7 @@ async def test_a_failing_decoder_fails_the_answer_and_not_the_session() -> None:
     async with talk(["One.", "Two.", "Three."], failures) as conversation:
         await conversation.ask()
         assert (await answered(conversation)).error == "the server is down"
+        await conversation.be_silent(5)  # while it says that it is sorry
         await conversation.ask()
         failed = await answered(conversation)
         assert (failed.status, failed.error) == ("failed", "internal error: ZeroDivisionError")

@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
 
 from pipeline.conversation import ROOT, Conversation, DuplicateItem, UnknownItem, as_units
 from pipeline.decoders.decoder import Called, Close, Open, Returned, Text
+from pipeline.embeddings import Clip
 from pipeline.items import FunctionCall, FunctionOutput, Item, Message
 from pipeline.playout import SpokenWord
+from pipeline.prompt import Group
 
 
 def said(item_id: str, text: str | None = "words") -> Message:
@@ -62,7 +65,28 @@ def test_the_decoder_reads_what_has_words() -> None:
         FunctionOutput("e", "call", "noon"),
     ]
     assert as_units(items) == [
-        ("a", (Open("user"), Text("Hi."), Close("user"))),
-        ("d", (Open("assistant"), Called("call", "clock", "{}"), Close("assistant"))),
-        ("e", (Open("tool"), Returned("call", "noon"), Close("tool"))),
+        Group("a", (Open("user"), Text("Hi."), Close("user"))),
+        Group("d", (Open("assistant"), Called("call", "clock", "{}"), Close("assistant"))),
+        Group("e", (Open("tool"), Returned("call", "noon"), Close("tool"))),
     ]
+
+
+def test_sound_is_read_in_the_place_of_words() -> None:
+    sound = Clip(np.zeros(1280, np.float32), closed=True)
+    words = (Open("user"), Text("Hi."), Close("user"))
+    heard = (Open("user"), sound, Close("user"))
+    items: list[Item] = [
+        Message("a", "user", "Hi.", spoken=True, sound=(sound,)),
+        Message("b", "user", None, spoken=True, sound=(sound,)),
+        Message("c", "user", "", spoken=True, sound=(sound,)),
+    ]
+    assert as_units(items) == [Group("a", heard, words), Group("b", heard)]
+
+
+def test_the_newest_sound_is_kept() -> None:
+    conversation = Conversation(limit=10)
+    for item_id in "abcd":
+        sound = Clip(np.zeros(12_800, np.float32), closed=True)
+        conversation.insert(Message(item_id, "user", "Hi.", spoken=True, sound=(sound,)))
+    conversation.keep_sound(2 * 13 + 5)
+    assert [len(item.sound) for item in conversation if isinstance(item, Message)] == [0, 0, 1, 1]

@@ -165,3 +165,24 @@ async def test_a_model_that_can_think_is_told_not_to() -> None:
         assert done.timeline.thought_tokens is None
         assert set(decoder.log) == {"s"}
         assert "".join(event.delta for event in conversation.all(OutputText)) == ANSWER
+
+
+class BlankContext(ThinkingContext):
+    """Thinks nothing but white space, which is no part of a thought."""
+
+    async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
+        await asyncio.sleep(0)
+        if isinstance(self.units[-1], Thought):
+            yield Finished("length", 10, 5, sampling.max_tokens)
+            return
+        async for part in super().generate(sampling, tool_choice):
+            yield part
+
+
+async def test_blank_thoughts_end_with_their_budget() -> None:
+    schedule = Schedule("before", Pace(think=2, budget=5))
+    mind = Mind(schedule, Sampling(0, 1, 100), "auto", Surroundings(lambda: 0.0, Pulse(), lambda text: None))
+    async with asyncio.timeout(5), aclosing(mind.alternate(BlankContext(Thinker()))) as parts:
+        said = "".join([part.text async for part in parts if isinstance(part, Token)])
+    assert said == ANSWER
+    assert schedule.thought_tokens == 5

@@ -504,7 +504,7 @@ def test_without_npm_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
     [
         (VoiceSettings(), {"en_US-joe-medium"}),
         (VoiceSettings(backend="kokoro", name="af_heart"), {"kokoro-82m", "kokoro-voices"}),
-        (VoiceSettings(backend="http", name="alloy", url="http://127.0.0.1:8880/v1"), set()),
+        (VoiceSettings(backend="http", name="alloy", url="http://127.0.0.1:8880/v1"), {"en_US-joe-medium"}),
     ],
 )
 def test_each_voice_needs_its_own_models(voice: VoiceSettings, models: set[str]) -> None:

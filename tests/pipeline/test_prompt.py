@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 
 from pipeline.conversation import as_units
-from pipeline.decoders.decoder import DecoderError, Text, Unit
+from pipeline.decoders.decoder import Close, DecoderError, Open, Text, Unit
+from pipeline.embeddings import Clip
 from pipeline.items import Item, Message
 from pipeline.prompt import Group, Prompt
 from tests.doubles import ScriptedContext, ScriptedDecoder
@@ -65,3 +67,32 @@ async def test_a_flood_of_long_messages_is_cut_in_few_steps() -> None:
     context = await context_of(prompt, turns(*flood))
     assert texts(context.units) == ["short enough"]
     assert context.appended < 20
+
+
+def spoken(number: int) -> Group:
+    """A turn of 13 tokens as sound, of 2 as words."""
+    words = (Open("user"), Text(f"turn {number}"), Close("user"))
+    return Group(f"item_{number}", (Open("user"), Clip(np.zeros(12_800, np.float32), True), Close("user")), words)
+
+
+async def test_where_there_is_no_room_the_oldest_sound_is_read_in_words() -> None:
+    prompt = Prompt(ScriptedDecoder([], capacity=100))
+    turns = [spoken(number) for number in range(8)]
+    context = await context_of(prompt, turns[:7])
+    assert texts(context.units) == [], "all of it fits"
+    context = await context_of(prompt, turns)
+    assert await context.length() <= 75
+    in_words = texts(context.units)
+    assert in_words == [f"turn {number}" for number in range(len(in_words))], "the oldest, and none is forgotten"
+    assert 0 < len(in_words) < 7
+    appended = context.appended
+    again = await context_of(prompt, turns)
+    assert texts(again.units) == in_words
+    assert again.appended == appended, "what was decided once is not read anew"
+
+
+async def test_what_does_not_even_fit_in_words_is_left_out() -> None:
+    prompt = Prompt(ScriptedDecoder([], capacity=20))
+    context = await context_of(prompt, [spoken(number) for number in range(8)])
+    assert len(texts(context.units)) < 4
+    assert isinstance(context.units[-2], Clip)

@@ -69,3 +69,13 @@ async def test_closed_workers_take_nothing(workers: Workers) -> None:
     workers.close()
     with pytest.raises(RuntimeError, match="closed"):
         await workers.run(Urgency.DETECT, lambda: None)
+
+
+async def test_each_thread_is_prepared_before_its_first_work() -> None:
+    prepared: set[int] = set()
+    workers = Workers(2, lambda: prepared.add(threading.get_ident()))
+    try:
+        assert await workers.run(Urgency.LISTEN, threading.get_ident) in prepared
+    finally:
+        workers.close()
+    assert len(prepared) == 2

@@ -1,5 +1,6 @@
 """Small language models of random weights, and a tokenizer of bytes, built on the spot."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -26,7 +27,7 @@ VOCABULARY = len(BYTES) + len(CONTROL)
 WIDTH = 32
 
 
-def tokenizer(template: str | None = CHATML) -> PreTrainedTokenizerFast:
+def tokenizer(template: str | None = CHATML, control: Sequence[str] = CONTROL) -> PreTrainedTokenizerFast:
     """Every byte a token, and a few control tokens."""
     backend = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(BYTES)}, merges=[]))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
@@ -35,7 +36,7 @@ def tokenizer(template: str | None = CHATML) -> PreTrainedTokenizerFast:
         PreTrainedTokenizerFast,
         tokenizer_object=backend,
         eos_token="<|im_end|>",
-        additional_special_tokens=list(CONTROL),
+        additional_special_tokens=list(control),
         chat_template=template,
     )
 

@@ -27,8 +27,8 @@ class Server:
         self.asked = json.loads(await reader.readexactly(length))
         chunks = [
             {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "m"}
-            | {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
-            for delta in self._deltas
+            | {"choices": [{"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}]}
+            for delta in (*self._deltas, {})
         ]
         lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks] + ["data: [DONE]\n\n"]
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")

@@ -14,7 +14,7 @@ from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioForCo
 
 from pipeline.decoders.decoder import DecoderError
 from pipeline.decoders.reading import CHUNK, Atom, Reader, check_rewindable, chunk
-from pipeline.embeddings import Embeddings
+from pipeline.embeddings import Embeddings, Sound
 from pipeline.encoders.encoder import Encoder
 from pipeline.encoders.qwen_audio import Qwen2Audio
 from pipeline.encoders.qwen_omni import Qwen25Omni
@@ -34,13 +34,14 @@ def sound(length: int, seed: int = 0) -> Embeddings:
     return Embeddings(torch.randn(length, WIDTH, generator=torch.Generator().manual_seed(seed)))
 
 
-def atoms(*parts: int | Embeddings) -> list[Atom]:
+def atoms(*parts: int | Sound) -> list[Atom]:
     """So many tokens, always the same ones in the same places, and sounds between them."""
     found: list[Atom] = []
     for part in parts:
         if isinstance(part, Embeddings):
             found += [(part, index) for index in range(len(part))]
         else:
+            assert isinstance(part, int)
             found += [(7 * (len(found) + index) + 3) % VOCABULARY for index in range(part)]
     return found
 

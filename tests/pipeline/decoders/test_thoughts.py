@@ -198,11 +198,16 @@ def test_tags_in_thoughts_and_words_are_never_control_tokens() -> None:
         ("google/gemma-4-E2B-it", "gemma4"),
         ("openai/gpt-oss-20b", "harmony"),
         ("mistralai/Magistral-Small-2509", "mistral"),
-        ("whatever", "qwen3"),
     ],
 )
 def test_a_family_is_known_by_its_name(name: str, form: str) -> None:
-    assert format_of_model(name).name == form
+    known = format_of_model(name)
+    assert known is not None
+    assert known.name == form
+
+
+def test_a_name_that_says_nothing_is_nobody() -> None:
+    assert format_of_model("whatever") is None
 
 
 @pytest.mark.parametrize(

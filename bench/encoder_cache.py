@@ -1,0 +1,193 @@
+"""What is left to encode when a turn ends: with what was encoded while it lasted, and without."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+import torch
+from rich.console import RenderableType
+from rich.table import Table
+
+from bench.report import BAD, GOOD, number
+from bench.towers import FAMILIES, LAYERS, Size
+from pipeline.audio import INPUT_RATE
+from pipeline.encoders.encoder import Encoder
+from pipeline.errors import PlainError
+from tts.synthesizer import Pcm
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_HOP_S = 0.25
+"""How often the agent lets the encoder hear: the last of it may still wait when the turn ends."""
+_STEP_S = 2.37
+"""From one end to the next that is looked at: no multiple of any model's block, so that every phase comes."""
+_AT_ONCE_S = (2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 60.0)
+_COMPARED_S = 30.0
+
+
+class UnknownFamily(PlainError):
+    """There is no encoder, or size, of that name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Processor time behind the last sample of a turn of so many seconds."""
+
+    turn_s: float
+    left_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One encoder at one size. `layers` were run of the `of_layers` that the published model has."""
+
+    name: str
+    size: Size
+    layers: int
+    of_layers: int
+    incremental: list[Work]
+    at_once: list[Work]
+
+    def summary(self) -> dict[str, float | None]:
+        """The slope is that of a line through the incremental work, and its standard error."""
+        at_once = next((work.left_ms for work in self.at_once if work.turn_s == _COMPARED_S), None)
+        left = median(work.left_ms for work in self.incremental)
+        slope, error = _slope(self.incremental)
+        return {
+            "incremental_p50_ms": left,
+            "incremental_most_ms": max(work.left_ms for work in self.incremental),
+            "slope_ms_per_s": slope,
+            "slope_error_ms_per_s": error,
+            "at_once_30_s_ms": at_once,
+            "less_work_at_30_s": at_once / left if at_once is not None else None,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    threads: int
+    families: list[Family]
+
+    def as_data(self) -> dict[str, object]:
+        families = [{**asdict(family), "summary": family.summary()} for family in self.families]
+        return {"threads": self.threads, "families": families}
+
+    def as_table(self) -> RenderableType:
+        columns = ("encoder", "layers", "left p50 ms", "most ms", "ms a second", "±", "30 s at once ms", "times less")
+        table = Table(*columns, box=None, pad_edge=False)
+        for family in self.families:
+            found = family.summary()
+            cells = (number(value, 2 if name.startswith("slope") else 1) for name, value in found.items())
+            table.add_row(f"{family.name} {family.size}", f"{family.layers} of {family.of_layers}", *cells)
+        return table
+
+    def draw(self, figure: "Figure") -> None:
+        sizes = list(dict.fromkeys(family.size for family in self.families))
+        names = list(dict.fromkeys(family.name for family in self.families))
+        figure.set_size_inches(2.2 * max(len(names), 2), 2.4 * len(sizes))
+        grid = figure.subplots(len(sizes), len(names), squeeze=False, sharex=True, sharey="row")
+        for family in self.families:
+            axes = grid[sizes.index(family.size), names.index(family.name)]
+            axes.plot(*_points(family.at_once), "-", color=BAD, label="the whole turn at once")
+            axes.plot(*_points(family.incremental), ".", color=GOOD, label="encoded as it came")
+            axes.set_yscale("log")
+            axes.set_title(family.name)
+        for row, size in zip(grid, sizes, strict=True):
+            row[0].set_ylabel(f"{size} layers\nms after the last sample")
+        for axes in grid[-1]:
+            axes.set_xlabel("turn, s")
+        grid[0, 0].legend(fontsize=7)
+
+
+def measure(
+    names: Sequence[str],
+    sizes: Sequence[str],
+    layers: int,
+    longest_s: float,
+    threads: int = 1,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Report:
+    """Encode turns of up to `longest_s` with `layers` of each encoder; no more than it has. Raises `UnknownFamily`.
+
+    Processor time, not time on the wall: what else the machine does counts little.
+    """
+    for name, known in [*((name, list(FAMILIES)) for name in names), *((size, list(get_args(Size))) for size in sizes)]:
+        if name not in known:
+            raise UnknownFamily(f"there is no {name!r}; there are {', '.join(known)}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return Report(threads, [_family(name, size, layers, longest_s, tell) for size in sizes for name in names])
+    finally:
+        torch.set_num_threads(before)
+
+
+def _family(name: str, size: str, layers: int, longest_s: float, tell: Callable[[str], None]) -> Family:
+    which: Size = "small" if size == "small" else "real"
+    tell(f"{name}, {which} layers")
+    torch.manual_seed(0)
+    used = min(layers, LAYERS[name])
+    encoder = FAMILIES[name](which, used)
+    pcm = speech_like(longest_s)
+    _at_once_ms(encoder, pcm[: _samples(1)])  # the first one is slower
+    at_once = [Work(seconds, _at_once_ms(encoder, pcm[: _samples(seconds)])) for seconds in _until(longest_s)]
+    return Family(name, which, used, LAYERS[name], _incremental(encoder, pcm, tell), at_once)
+
+
+def _incremental(encoder: Encoder, pcm: Pcm, tell: Callable[[str], None]) -> list[Work]:
+    """One stream that hears it all, and is asked again and again as if the turn ended here."""
+    stream = encoder.open()
+    hop, found, end = _samples(_HOP_S), list[Work](), _STEP_S
+    for at in range(0, len(pcm), hop):
+        block = pcm[at : at + hop]
+        due = at + len(block) >= _samples(end)
+        began = time.process_time()
+        stream.push(block)
+        if due:
+            stream.finish()
+            found.append(Work((at + len(block)) / INPUT_RATE, (time.process_time() - began) * 1e3))
+            end += _STEP_S
+    return found
+
+
+def _at_once_ms(encoder: Encoder, pcm: Pcm) -> float:
+    """Of a stream that is given the whole turn when it is over: the first look is all the work that there is."""
+    stream = encoder.open()
+    began = time.process_time()
+    stream.push(pcm)
+    return (time.process_time() - began) * 1e3
+
+
+def speech_like(seconds: float) -> Pcm:
+    """Noise that comes in syllables, the first the loudest: louder sound later lifts the floor of what was before it,
+    and some encoders have to encode that again."""
+    at = np.arange(_samples(seconds)) / INPUT_RATE
+    noise = np.random.default_rng(0).standard_normal(len(at))
+    syllables = np.clip(np.sin(2 * np.pi * 3.1 * at), 0, None) * (np.sin(2 * np.pi * 0.23 * at) > -0.8)
+    loudness = np.where(at < 0.5, 0.25, 0.05) * syllables + 0.0005
+    pcm: Pcm = (noise * loudness).astype(np.float32)
+    return pcm
+
+
+def _slope(works: Sequence[Work]) -> tuple[float | None, float | None]:
+    """In milliseconds a second of turn, and its standard error; None where there are too few points."""
+    if len(works) < 4:
+        return None, None
+    line, covariance = np.polyfit(*_points(works), 1, cov=True)
+    return float(line[0]), float(covariance[0, 0] ** 0.5)
+
+
+def _points(works: Sequence[Work]) -> tuple[list[float], list[float]]:
+    return [work.turn_s for work in works], [work.left_ms for work in works]
+
+
+def _until(longest_s: float) -> list[float]:
+    return [seconds for seconds in _AT_ONCE_S if seconds <= longest_s]
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * INPUT_RATE)

@@ -1,0 +1,275 @@
+"""How soon Step-Audio-R1 would answer on this GPU: its published size, random weights, sound in real time.
+
+    python -m bench.gpu_first_packet            67 GB in bfloat16 on a GPU
+    python -m bench.gpu_first_packet --small    a few megabytes, anywhere: whether it runs
+
+It needs torch, transformers and this repository. What the model says is nonsense; what it costs is what it costs.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from bench.graphed_step import GraphedStep
+from pipeline.audio import INPUT_RATE
+from pipeline.decoders.reading import Atom, Reader, chunk
+from pipeline.decoders.step_audio import AUDIO, TEXT, StepAudioConfig, StepAudioModules
+from pipeline.embeddings import Embeddings
+from pipeline.encoders.encoder import Heard
+from tts.synthesizer import Pcm
+
+SMALL_TEXT: dict[str, Any] = {
+    **TEXT,
+    "vocab_size": 320,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+SMALL_AUDIO: dict[str, Any] = {**AUDIO, "n_audio_state": 32, "n_audio_head": 4, "n_audio_layer": 2}
+
+_HOP = INPUT_RATE // 4
+"""How often the agent lets the encoder hear."""
+_THOUGHTS = 80
+"""Before the first word, as in Mind-Paced Speaking."""
+_ANSWER = 8
+_CAPACITY = 1024
+
+# Tokens by number: which ones they are makes no difference in time.
+_SYSTEM = list(range(60))
+"""Instructions, and the opening of the person's message."""
+_DIRECTLY = list(range(60, 74))
+"""The end of that message, the assistant's opening, and an empty thought."""
+_THINKING = list(range(60, 68))
+"""... and the opening of a thought."""
+_THOUGHT_ENDS = list(range(68, 72))
+
+Way = Literal["direct", "think first", "think first, graphed"]
+WAYS: tuple[Way, ...] = ("direct", "think first", "think first, graphed")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn, in milliseconds since its last sample came."""
+
+    turn_s: float
+    way: Way
+    sound_tokens: int
+    encoded_ms: float
+    read_ms: float
+    """The prompt is read: the first token, of the answer or of a thought, is known."""
+    first_token_ms: float
+    """Of the answer."""
+    eight_tokens_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    device: str
+    parameters: float
+    weights_gb: float
+    peak_gb: float | None
+    """Most memory that was taken on the GPU."""
+    copies_gb_s: float
+    """Bytes read and written by a copy on this device."""
+    limit_ms: float
+    """Reading the decoder's weights once at that rate: no token can come sooner."""
+    eager_ms: float
+    """A token, layer by layer from Python."""
+    graphed_ms: float
+    """A token, replayed as a graph."""
+    turns: list[Turn]
+
+
+def measure(
+    config: StepAudioConfig,
+    device: torch.device,
+    seconds: Sequence[float],
+    wait: Callable[[float], None] = time.sleep,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Result:
+    """`wait` lets the time pass that the person takes to speak."""
+    tell("building")
+    model = random_model(config, device)
+    bench = _Bench(model, device, wait)
+    bench.turn(1.0, "direct", _silence(1))  # the first one is slower
+    eager_ms, graphed_ms = bench.tokens_ms()
+    tell(f"a token takes {eager_ms:.1f} ms, graphed {graphed_ms:.1f} ms")
+    turns = []
+    for length in seconds:
+        for way in WAYS:
+            turns.append(bench.turn(length, way, _noise(length)))
+            tell(f"{length:g} s, {way}: {turns[-1].first_token_ms:.0f} ms")
+    decoder_bytes = _bytes(model.decoder) - _bytes(model.decoder.model.embed_tokens)
+    copies = _copies_bytes_s(device)
+    on_gpu = device.type == "cuda"
+    return Result(
+        device=torch.cuda.get_device_name(device) if on_gpu else "cpu",
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        weights_gb=_bytes(model) / 1e9,
+        peak_gb=torch.cuda.max_memory_allocated(device) / 1e9 if on_gpu else None,
+        copies_gb_s=copies / 1e9,
+        limit_ms=decoder_bytes / copies * 1e3,
+        eager_ms=eager_ms,
+        graphed_ms=graphed_ms,
+        turns=turns,
+    )
+
+
+def random_model(config: StepAudioConfig, device: torch.device) -> StepAudioModules:
+    """Built where it runs: in bfloat16 on a GPU, so that it never needs more room than it takes."""
+    model = StepAudioModules.empty(config, device)
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    random = torch.Generator(device).manual_seed(0)
+    weights = {}
+    for name, parameter in model.named_parameters():
+        weight = torch.empty(parameter.shape, dtype=dtype, device=device)
+        weights[name] = weight.normal_(0, 0.02, generator=random) if weight.dim() > 1 else weight.fill_(1)
+    model.load_state_dict(weights, assign=True)
+    model.requires_grad_(False)
+    model.train(False)
+    return model
+
+
+class _Bench:
+    def __init__(self, model: StepAudioModules, device: torch.device, wait: Callable[[float], None]) -> None:
+        self._model = model
+        self._device = device
+        self._wait = wait
+        self._ear = model.ear()
+        self._graphed = GraphedStep(model.decoder, _CAPACITY)
+
+    def turn(self, seconds: float, way: Way, pcm: Pcm) -> Turn:
+        """Hear it as it comes, reading along; then answer."""
+        reader, stream = Reader(self._model.decoder), self._ear.open()
+        began = time.perf_counter()
+        read: list[Atom] = []
+        for at in range(0, len(pcm), _HOP):
+            block = pcm[at : at + _HOP]
+            due = began + (at + len(block)) / INPUT_RATE
+            self._wait(max(due - time.perf_counter(), 0))
+            last_sample = min(due, time.perf_counter())
+            heard = stream.push(block)
+            if at + len(block) < len(pcm) and (prompt := [*_SYSTEM, *_atoms(heard)]) != read:
+                self._read(reader, prompt)
+                read = prompt
+        heard = stream.finish()
+        encoded = self._now()
+        logits = self._read(reader, [*_SYSTEM, *_atoms(heard), *(_DIRECTLY if way == "direct" else _THINKING)])
+        answered = [self._now()]
+        # From here on each token is known when its number has come from the device.
+        for _ in self._answer(reader, logits, way):
+            answered.append(time.perf_counter())
+        ms = [(at - last_sample) * 1e3 for at in (encoded, answered[0], answered[1], answered[-1])]
+        return Turn(seconds, way, sum(map(len, heard.sound)), *ms)
+
+    def tokens_ms(self, count: int = 24) -> tuple[float, float]:
+        """Median time of a token, eager and graphed."""
+        reader = Reader(self._model.decoder)
+        self._read(reader, [*_SYSTEM, *_SYSTEM])
+        self._graphed.take(reader.cache)
+        found = []
+        for step in (lambda token: reader.read([token]), self._graphed.step):
+            times = []
+            for token in range(count):
+                began = time.perf_counter()
+                int(step(token).argmax())
+                times.append(time.perf_counter() - began)
+            found.append(median(times[2:]) * 1e3)
+        return found[0], found[1]
+
+    def _answer(self, reader: Reader, logits: torch.Tensor, way: Way) -> Iterator[int]:
+        step: Callable[[int], torch.Tensor] = lambda token: reader.read([token])  # noqa: E731
+        if way == "think first, graphed":
+            self._graphed.take(reader.cache)
+            step = self._graphed.step
+        if way != "direct":
+            for _ in range(_THOUGHTS):
+                logits = step(int(logits.argmax()))
+            for token in _THOUGHT_ENDS:
+                logits = step(token)
+        for number in range(_ANSWER):
+            token = int(logits.argmax())
+            yield token
+            if number + 1 < _ANSWER:
+                logits = step(token)
+
+    def _read(self, reader: Reader, prompt: Sequence[Atom]) -> torch.Tensor:
+        at, logits = reader.keep(prompt), torch.empty(0)
+        while at < len(prompt):
+            atoms = chunk(prompt, at)
+            logits = reader.read(atoms)
+            at += len(atoms)
+        return logits
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            torch.cuda.synchronize(self._device)
+        return time.perf_counter()
+
+
+def _atoms(heard: Heard) -> list[Atom]:
+    parts = (part for part in heard.sound if isinstance(part, Embeddings))
+    return [(part, index) for part in parts for index in range(len(part))]
+
+
+def _silence(seconds: float) -> Pcm:
+    return np.zeros(round(seconds * INPUT_RATE), np.float32)
+
+
+def _noise(seconds: float) -> Pcm:
+    noise: Pcm = np.random.default_rng(0).standard_normal(round(seconds * INPUT_RATE)).astype(np.float32) * 0.1
+    return noise
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+
+
+def _copies_bytes_s(device: torch.device, repeats: int = 10) -> float:
+    size = 2**32 if device.type == "cuda" else 2**26
+    source = torch.zeros(size, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    times = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        target.copy_(source)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - began)
+    return 2 * size / median(times)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="bench.gpu_first_packet", description=__doc__.splitlines()[0])
+    parser.add_argument("--small", action="store_true", help="a small model on the CPU")
+    parser.add_argument("--seconds", default="5,10,20,30", help="lengths of the turns, with commas between")
+    parser.add_argument("--out", type=Path, help="file for the figures, as JSON")
+    given = parser.parse_args(arguments)
+    if not given.small and not torch.cuda.is_available():
+        sys.exit("there is no GPU that torch can use: --small runs a small model on the CPU")
+    config = StepAudioConfig.of(SMALL_TEXT, SMALL_AUDIO) if given.small else StepAudioConfig.of()
+    device = torch.device("cpu" if given.small else "cuda")
+    if given.small:
+        torch.set_num_threads(1)  # several would wait for each other longer than they compute
+    seconds = [float(length) for length in given.seconds.split(",")]
+    result = measure(config, device, seconds, tell=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
+    text = json.dumps(asdict(result), indent=1)
+    print(text)  # noqa: T201
+    if given.out is not None:
+        given.out.write_text(f"{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

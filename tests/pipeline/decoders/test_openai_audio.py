@@ -1,0 +1,265 @@
+"""Step-Audio-R1 behind vLLM's API, which a stand-in plays: sound sent as it closes, thoughts, failures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.decoders.decoder import (
+    Close,
+    DecoderError,
+    Finished,
+    Open,
+    Sampling,
+    Text,
+    Thought,
+    Token,
+    Unit,
+)
+from pipeline.decoders.openai import OpenAi, OpenAiContext
+from pipeline.embeddings import Clip, Sound
+from pipeline.encoders.clips import CLIP_SAMPLES, CUT_SAMPLES, Clips
+from pipeline.encoders.encoder import Encoder
+from tests.pipeline.decoders.chat_server import StandInForVllm, Trouble, samples_of, stand_in_for_vllm
+from tts.synthesizer import Pcm
+
+RATE = 16_000
+SAMPLING = Sampling(temperature=0.7, top_p=1, max_tokens=64)
+ANSWER = ("Let me", " think.\n</th", "ink>\n\nIt is", " a bell.")
+
+
+def decoder(server: StandInForVllm, timeout_s: float = 20) -> OpenAi:
+    return OpenAi(server.url, "", "Step-Audio-R1", capacity=4096, timeout_s=timeout_s)
+
+
+def clip(seconds: float, closed: bool = False) -> Clip:
+    return Clip(np.full(round(seconds * RATE), 0.1, np.float32), closed)
+
+
+async def asked(context: OpenAiContext, sound: Sequence[Sound] = ()) -> None:
+    await context.append([Open("user"), *(sound or (clip(1),)), Close("user")])
+
+
+async def answer(context: OpenAiContext) -> list[object]:
+    return [part async for part in context.generate(SAMPLING)]
+
+
+def said(parts: Sequence[object]) -> tuple[str, str]:
+    """Thoughts and words."""
+    thoughts = "".join(part.text for part in parts if isinstance(part, Thought))
+    return thoughts, "".join(part.text for part in parts if isinstance(part, Token))
+
+
+async def test_sound_goes_as_published_and_thoughts_stay_apart() -> None:
+    async with stand_in_for_vllm(ANSWER) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await asked(context, [clip(1.5)])
+        assert said(await answer(context)) == ("Let me think.", "It is a bell.")
+        [request] = server.asked
+        system, user = request["messages"]
+        assert system == {"role": "system", "content": "Be brief."}
+        assert user["role"] == "user"
+        assert [samples_of(part) for part in user["content"]] == [24_000]
+        assert request["stop_token_ids"] == [151665]
+        assert (request["temperature"], request["stream"]) == (0.7, True)
+        await decoding.close()
+
+
+async def test_words_and_sound_keep_their_order() -> None:
+    async with stand_in_for_vllm(ANSWER) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await context.append([Open("user"), Text("What "), Text("is this?"), clip(1), Text("Well?"), Close("user")])
+        await answer(context)
+        parts = server.asked[0]["messages"][1]["content"]
+        assert [part.get("text") for part in parts] == ["What is this?", None, "Well?"]
+        await decoding.close()
+
+
+async def test_an_open_thought_is_gone_on_with() -> None:
+    async with stand_in_for_vllm(("third.\n</think>\n\n", "Yes.")) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await asked(context)
+        await context.append([Open("assistant"), Thought("First, second, ")])
+        assert said(await answer(context)) == ("third.", "Yes.")
+        [request] = server.asked
+        assert request["messages"][-1] == {"role": "assistant", "content": "<think>\nFirst, second, "}
+        assert request["continue_final_message"]
+        assert not request["add_generation_prompt"]
+        await decoding.close()
+
+
+def speech(*seconds: float) -> Pcm:
+    """Noise of so many seconds each, with a pause of half a second behind each."""
+    random = np.random.default_rng(0)
+    pause = np.zeros(RATE // 2, np.float32)
+    pieces = [random.standard_normal(round(length * RATE)).astype(np.float32) * 0.1 for length in seconds]
+    return np.concatenate([part for piece in pieces for part in (piece, pause)])
+
+
+async def test_clips_are_read_as_they_close_and_are_the_same_bytes_when_the_turn_ends() -> None:
+    """What the server's prefix cache is warm for is what the answer asks with."""
+    async with stand_in_for_vllm(ANSWER) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        encoder: Encoder = Clips()
+        stream = encoder.open()
+        pcm = speech(22, 24, 9)
+        mark = context.mark()
+        for at in range(0, len(pcm), RATE):
+            heard = stream.push(pcm[at : at + RATE])
+            context.rewind(mark)
+            await context.append([Open("user"), *heard.sound])
+            await context.end_of_turn_probability()
+            assert len(server.asked) == len(heard.committed_sound)
+        context.rewind(mark)
+        await asked(context, stream.finish().sound)
+        await answer(context)
+        *early, last = server.asked
+        assert all(request["max_tokens"] == 1 and not request["add_generation_prompt"] for request in early)
+        contents: list[list[dict[str, Any]]] = [request["messages"][-1]["content"] for request in (*early, last)]
+        assert [len(content) for content in contents] == [1, 2, 3]
+        assert contents[0] == contents[1][:1]
+        assert contents[1] == contents[2][:2]
+        assert sum(samples_of(part) for part in contents[2]) == len(pcm)
+        await decoding.close()
+
+
+async def test_what_may_go_on_is_not_read_early() -> None:
+    async with stand_in_for_vllm() as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        earlier: list[Unit] = [Open("user"), clip(20, closed=True), Close("user")]
+        for units in (earlier, [Open("user")], [clip(3)]):
+            await context.append(units)
+            await context.end_of_turn_probability()
+        assert server.asked == []
+        await decoding.close()
+
+
+async def test_sound_counts_in_the_length() -> None:
+    async with stand_in_for_vllm() as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        empty = await context.length()
+        await asked(context, [clip(8)])
+        assert 100 < await context.length() - empty < 120
+        await decoding.close()
+
+
+@pytest.mark.parametrize("trouble", ["refuses", "breaks off at once", "reports"])
+async def test_before_the_first_word_it_asks_once_more(trouble: Trouble) -> None:
+    async with stand_in_for_vllm(ANSWER, ANSWER, troubles=[trouble]) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await asked(context)
+        parts = await answer(context)
+        assert said(parts) == ("Let me think.", "It is a bell.")
+        assert parts[-1] == Finished("stop", 90, 0, 4)
+        assert len(server.asked) == 2
+        assert server.asked[0] == server.asked[1]
+        await decoding.close()
+
+
+@pytest.mark.parametrize("trouble", ["refuses", "breaks off at once", "reports"])
+async def test_it_asks_no_more_than_twice(trouble: Trouble) -> None:
+    async with stand_in_for_vllm(ANSWER, ANSWER, ANSWER, troubles=[trouble] * 3) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await asked(context)
+        with pytest.raises(DecoderError, match=f"{server.url}/ gave no answer"):
+            await answer(context)
+        assert len(server.asked) == 2
+        await decoding.close()
+
+
+async def test_what_is_wrong_with_the_request_is_not_asked_again() -> None:
+    async with stand_in_for_vllm(troubles=["wrong"]) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await asked(context)
+        with pytest.raises(DecoderError, match="the engine is dead"):
+            await answer(context)
+        assert len(server.asked) == 1
+        await decoding.close()
+
+
+async def test_an_answer_that_breaks_off_is_an_error_and_is_not_begun_again() -> None:
+    async with stand_in_for_vllm(("It is", *ANSWER), troubles=["breaks off"]) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await asked(context)
+        parts = aiter(context.generate(SAMPLING))
+        assert await anext(parts) == Thought("It is")
+        with pytest.raises(DecoderError, match="gave no answer"):
+            await anext(parts)
+        assert len(server.asked) == 1
+        await decoding.close()
+
+
+async def test_a_server_that_says_nothing_more_is_given_up() -> None:
+    async with stand_in_for_vllm(ANSWER, troubles=["hangs"]) as server:
+        decoding = decoder(server, timeout_s=0.2)
+        context = decoding.open("Be brief.")
+        await asked(context)
+        with pytest.raises(DecoderError, match="gave no answer"):
+            await answer(context)
+        await server.gone.wait()
+        await decoding.close()
+
+
+async def test_closing_the_answer_hangs_up() -> None:
+    async with stand_in_for_vllm(ANSWER, troubles=["hangs"]) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await asked(context)
+        parts = context.generate(SAMPLING)
+        assert await anext(aiter(parts)) == Thought("Let me")
+        await parts.aclose()  # type: ignore[attr-defined]
+        await server.gone.wait()
+        await decoding.close()
+
+
+async def test_a_server_that_can_not_read_ahead_says_so() -> None:
+    async with stand_in_for_vllm(ANSWER, troubles=["refuses"]) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await context.append([Open("user"), clip(20, closed=True)])
+        with pytest.raises(DecoderError, match="the engine is dead"):
+            await context.end_of_turn_probability()
+        await context.end_of_turn_probability()
+        assert len(server.prefills) == 2, "it is tried again at the next look"
+        await decoding.close()
+
+
+def test_clips_are_cut_in_silence_within_their_last_5_seconds() -> None:
+    stream = Clips().open()
+    pcm = speech(22, 23, 4)
+    heard = [stream.push(pcm[at : at + 1000]) for at in range(0, len(pcm), 1000)][-1]
+    lengths = [len(part.pcm) for part in heard.sound if isinstance(part, Clip)]
+    assert sum(lengths) == len(pcm)
+    cuts = np.cumsum(lengths[:-1]) / RATE
+    assert cuts == pytest.approx([22.25, 45.75], abs=0.25)
+    assert all(CLIP_SAMPLES - CUT_SAMPLES <= length <= CLIP_SAMPLES for length in lengths[:-1])
+    assert [part.closed for part in heard.sound if isinstance(part, Clip)] == [True, True, False]
+
+
+def test_a_clip_stays_the_same_until_more_is_heard() -> None:
+    stream = Clips().open()
+    heard = stream.push(speech(1))
+    assert stream.push(np.empty(0, np.float32)).sound == heard.sound == stream.finish().committed_sound
+    assert stream.push(speech(0.1)).sound != heard.sound
+    assert Clips().open().finish().sound == ()
+
+
+async def test_a_decoder_in_this_process_refuses_clips() -> None:
+    from tests.pipeline.decoders.test_torch import decoder as small
+
+    async with small() as decoding:
+        context = decoding.open("Be brief.")
+        await context.append([Open("user"), clip(1), Close("user")])
+        with pytest.raises(DecoderError, match="can't read sound as it is"):
+            await context.length()

@@ -1,0 +1,132 @@
+"""The whole agent with a decoder that hears: a real voice and real captions, and a random mind that talks nonsense."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from transformers import PreTrainedModel
+
+from pipeline.audio import silence
+from pipeline.decoders.torch import Torch
+from pipeline.engine import Engine
+from pipeline.settings import DecoderSettings
+from realtime.settings import ServerSettings, Settings
+from tests.pipeline.decoders import hearing_models
+from tests.sound.serving import Caller, call, served
+from tests.speech import recordings, word_errors
+
+WORDS = (" river", " seven", " apple", " green", " window", " paper", " morning", " music", " open", " table")
+WIRE_SAMPLES_A_MS = 24
+TOKENS_A_BLOCK = 50
+"""Of Qwen2.5-Omni: 2 s of sound, which no sound to come can change."""
+TEMPLATE = 120
+"""Tokens of the chat template behind a turn, a byte each, and more."""
+
+Build = Callable[[Path, Sequence[str]], PreTrainedModel]
+
+
+class Reading:
+    """What the decoder reads, while it does."""
+
+    def __init__(self, engine: Engine) -> None:
+        assert isinstance(engine.decoder, Torch)
+        self.sound = 0
+        """Vectors of sound that were read."""
+        self._loop = asyncio.get_running_loop()
+        self._changed = asyncio.Event()
+        self._hook = engine.decoder.model.register_forward_hook(self._note, with_kwargs=True)
+
+    def _note(self, model: object, args: object, kwargs: dict[str, Any], output: object) -> None:
+        vectors = kwargs.get("inputs_embeds")
+        self.sound += 0 if vectors is None else vectors.shape[1]
+        self._loop.call_soon_threadsafe(self._changed.set)
+
+    async def until_sound(self, vectors: int) -> None:
+        async with asyncio.timeout(60):
+            while self.sound < vectors:
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@asynccontextmanager
+async def nonsense(build: Build, folder: Path, **audio_input: object) -> AsyncIterator[tuple[Engine, Caller]]:
+    build(folder, WORDS)
+    settings = Settings(
+        decoder=DecoderSettings(backend="torch", model=str(folder), device="cpu", temperature=0, max_tokens=24),
+        server=ServerSettings(max_sessions=2),
+    )
+    async with served(settings) as (engine, client), call(client, **audio_input) as caller:
+        yield engine, caller
+
+
+@pytest.mark.parametrize("build", [hearing_models.qwen25_omni, hearing_models.gemma], ids=lambda build: build.__name__)
+async def test_a_spoken_turn_is_heard_answered_and_captioned(build: Build, tmp_path: Path) -> None:
+    async with nonsense(build, tmp_path) as (engine, caller):
+        reading = Reading(engine)
+        recording = recordings()["turn_02"]
+        await caller.say(recording.pcm(24_000), silence_s=1)
+        done = await caller.until("response.done")
+        assert done.response.status == "incomplete"
+        assert done.response.status_details.reason == "max_output_tokens"
+        assert np.abs(caller.audio(done.response.id)).max() > 0.1
+        said = done.response.output[0].content[0].transcript
+        assert set(said.split()) <= {word.strip() for word in WORDS}
+        (heard,) = [event for event in caller.events if event.type.endswith("transcription.completed")]
+        assert word_errors(recording.text, heard.transcript) <= 0.25
+        assert reading.sound >= 25 * recording.speech_end_s, "25 vectors a second"
+
+
+async def test_what_was_said_early_is_read_before_the_turn_ends(tmp_path: Path) -> None:
+    detection = {"type": "server_vad", "silence_duration_ms": 1500}
+    async with nonsense(hearing_models.qwen25_omni, tmp_path, turn_detection=detection) as (engine, caller):
+        reading = Reading(engine)
+        words = recordings()["turn_02"].pcm(24_000)
+        # The model scales by the loudest moment: what is louder than all before makes it hear all that anew.
+        question = np.concatenate((words, 0.7 * words, 0.7 * words))
+        for start in range(0, len(question), 24_000):
+            await caller.say(question[start : start + 24_000])
+            # As in life, where sound does not come faster than it is read. The turn begins with the first word.
+            certain = max(start - 3 * 24_000, 0) // (2 * 24_000) * TOKENS_A_BLOCK
+            await reading.until_sound(certain)
+        await caller.say(silence(2 * 24_000))
+        done = await caller.until("response.done")
+        usage = done.response.usage
+        cached = usage.input_token_details.cached_tokens
+        assert cached >= certain >= 3 * TOKENS_A_BLOCK
+        assert usage.input_tokens - cached <= 2 * TOKENS_A_BLOCK + TEMPLATE, (
+            "one open block, and two seconds of silence"
+        )
+
+
+async def test_a_barge_in_leaves_the_played_words(tmp_path: Path) -> None:
+    async with nonsense(hearing_models.qwen25_omni, tmp_path) as (_, caller):
+        await caller.say(recordings()["turn_06"].pcm(24_000), silence_s=1)
+        done = await caller.until("response.done")
+        audio = caller.audio(done.response.id)
+        spoken = done.response.output[0].content[0].transcript
+        await caller.say(silence(len(audio) // 2))
+        await caller.say(recordings()["barge_01"].pcm(24_000), silence_s=1)
+        cut = await caller.until("conversation.item.truncated")
+        assert 0 < cut.audio_end_ms * WIRE_SAMPLES_A_MS < len(audio)
+        await caller.until("response.done")
+        await caller.connection.conversation.item.retrieve(item_id=cut.item_id)
+        item = (await caller.until("conversation.item.retrieved")).item
+        assert 0 < len(item.content[0].transcript) < len(spoken)
+        assert spoken.startswith(item.content[0].transcript)
+
+
+async def test_the_turns_before_stay_in_the_cache_as_sound(tmp_path: Path) -> None:
+    async with nonsense(hearing_models.qwen25_omni, tmp_path) as (engine, caller):
+        heard = 0.0
+        for name in ("turn_02", "turn_05"):
+            reading = Reading(engine)
+            await caller.say(recordings()[name].pcm(24_000), silence_s=1)
+            done = await caller.until("response.done")
+            await caller.say(silence(len(caller.audio(done.response.id)) + 24_000))
+            heard += recordings()[name].speech_end_s
+        assert done.response.usage.input_tokens >= 25 * heard
+        assert reading.sound < 25 * heard, "the first turn was not read again"
