@@ -1,6 +1,7 @@
 """One conversation: what comes in is heard, turns are taken, answers are given. The wiring; the rest is elsewhere."""
 
 import asyncio
+from dataclasses import replace
 
 from pipeline.answers import Answers
 from pipeline.audio import INPUT_RATE, silence
@@ -31,8 +32,10 @@ from pipeline.inbox import Inbox
 from pipeline.items import Message
 from pipeline.place import Place
 from pipeline.prompt import Prompt
+from pipeline.prosody import Prosody
 from pipeline.pulse import Pulse
 from pipeline.turns import Turns
+from tts.synthesizer import UnknownVoice
 
 
 class Agent:
@@ -48,7 +51,8 @@ class Agent:
         self._thoughts = Prompt(engine.decoder)
         self._pulse = Pulse()
         limits = thresholds(engine.settings.turn, settings.turn_detection)
-        self._hearing = Hearing(engine.vad, engine.encoder, engine.workers, limits, engine.decoder.ear)
+        prosody = Prosody() if engine.settings.agent.prosody_note else None
+        self._hearing = Hearing(engine.vad, engine.encoder, engine.workers, limits, engine.decoder.ear, prosody)
         self._tasks = asyncio.TaskGroup()
         place = Place(
             engine,
@@ -87,14 +91,14 @@ class Agent:
                 for block in blocks(silence(command.samples)):
                     await self._turns.hear(block, filler=True)
             case Update():
-                self._update(command.settings)
+                await self._update(command.settings)
             case Commit():
                 self._turns.commit(command.event_id)
             case Clear():
                 self._turns.drop()
                 self._outlet.emit(Cleared())
             case Respond():
-                self._turns.respond(command)
+                await self._respond(command)
             case Cancel():
                 self._answers.cancel(command)
             case Hush():
@@ -102,7 +106,22 @@ class Agent:
             case AddItem() | RetrieveItem() | DeleteItem() | TruncateItem():
                 await self._edit(command)
 
-    def _update(self, settings: SessionSettings) -> None:
+    async def _respond(self, command: Respond) -> None:
+        try:
+            if command.voice is not None:
+                await self._engine.ready(command.voice)
+        except UnknownVoice as error:
+            self._outlet.emit(Refused("invalid_value", str(error), "response.audio.output.voice", command.event_id))
+        else:
+            self._turns.respond(command)
+
+    async def _update(self, settings: SessionSettings) -> None:
+        try:
+            if settings.voice != self._settings.voice:
+                await self._engine.ready(settings.voice)
+        except UnknownVoice as error:
+            self._outlet.emit(Refused("invalid_value", str(error), "session.audio.output.voice", None))
+            settings = replace(settings, voice=self._settings.voice)
         if (settings.turn_detection is None) != (self._settings.turn_detection is None):
             self._turns.drop()
         self._settings = settings

@@ -29,7 +29,7 @@ from pipeline.place import Place
 from pipeline.response import Means, Response
 from pipeline.timeline import Timeline
 from pipeline.writing import write
-from tts.synthesizer import Pcm
+from tts.synthesizer import Pcm, SpeechFailed
 
 log = logging.getLogger(__name__)
 
@@ -192,7 +192,8 @@ class Answer:
         except Exception as error:
             message = _explain(error)
             log.exception("an answer failed: %s", message)
-            self._response.stop()
+            if not (isinstance(_first(error), SpeechFailed) and apology and await self._apologized(apology)):
+                self._response.stop()
             self._finish("failed", error=message)
         else:
             await self._gate.ready()
@@ -202,6 +203,19 @@ class Answer:
                 return
             cut_short = self._response.finished is not None and self._response.finished.reason == "length"
             self._finish("incomplete", "max_output_tokens") if cut_short else self._finish("completed")
+
+    async def _apologized(self, apology: str) -> bool:
+        """Whether another voice could say so."""
+        voice = await self._place.engine.stand_in(self._settings.voice)
+        if voice is None:
+            return False
+        try:
+            await self._response.apologize(apology, voice)
+        except Exception:
+            log.exception("the apology failed, too")
+            return False
+        await self._gate.ready()
+        return True
 
     def _items(self) -> list[Item]:
         return [*self._place.conversation, *([self._pending] if self._pending is not None else [])]
@@ -246,7 +260,11 @@ def _for_this(settings: SessionSettings, request: Respond) -> SessionSettings:
 
 
 def _explain(error: BaseException) -> str:
-    """The first real error in nested groups; only ours are fit to be shown."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) if isinstance(error, DecoderError) else f"internal error: {type(error).__name__}"
+    """Only our own errors are fit to be shown."""
+    error = _first(error)
+    return str(error) if isinstance(error, DecoderError | SpeechFailed) else f"internal error: {type(error).__name__}"
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first real error in nested groups."""
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -105,7 +105,8 @@ def _group(item: Item) -> Group:
 def _units(item: Item) -> tuple[Unit, ...]:
     match item:
         case Message():
-            return (Open(item.role), Text(item.text), Close(item.role)) if item.text else ()
+            text = f"{item.text} {item.manner}" if item.manner else item.text
+            return (Open(item.role), Text(text), Close(item.role)) if item.text and text else ()
         case FunctionCall():
             return (Open("assistant"), Called(item.call_id, item.name, item.arguments), Close("assistant"))
         case FunctionOutput():

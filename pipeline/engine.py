@@ -1,6 +1,7 @@
 """Everything that is loaded once a process and shared by all conversations."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -8,13 +9,17 @@ from functools import partial
 from pipeline.audio import silence
 from pipeline.decoders.decoder import Close, Decoder, Open, Sampling, Text
 from pipeline.encoders.encoder import Encoder
+from pipeline.errors import PlainError
 from pipeline.models import ModelStore
-from pipeline.registry import DECODERS, ENCODERS, SYNTHESIZERS, loading
+from pipeline.registry import DECODERS, ENCODERS, loading
 from pipeline.settings import PipelineSettings
 from pipeline.smart_turn import SecondOpinion, SmartTurn
 from pipeline.vad import FRAME_SAMPLES, Silero, Vad
+from pipeline.voices import Choir, VoiceNotAtHand, voices_at_hand
 from pipeline.workers import Urgency, Workers
-from tts.synthesizer import Clause, Synthesizer, Word
+from tts.synthesizer import UnknownVoice, Voice
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +30,14 @@ class Engine:
     vad: Vad
     encoder: Encoder
     decoder: Decoder
-    synthesizer: Synthesizer
+    synthesizer: Choir
     workers: Workers
     second_opinion: SecondOpinion | None = None
 
     @property
     def voice(self) -> str:
         """The one that speaks where none is asked for."""
-        return self.synthesizer.voices[0].name
+        return self.synthesizer.first
 
     @classmethod
     async def load(
@@ -51,8 +56,8 @@ class Engine:
         with loading("encoder", settings.encoder.model):
             encoder = await ENCODERS[settings.encoder.backend].open(settings, store)
         report(f"loading the voice {settings.voice.name}")
-        with loading("voice", settings.voice.name):
-            synthesizer = await SYNTHESIZERS[settings.voice.backend].open(settings, store)
+        synthesizer = voices_at_hand(settings, store)
+        await asyncio.to_thread(synthesizer.load, synthesizer.first)
         report(f"loading the decoder {settings.decoder.model}")
         with loading("decoder", settings.decoder.model):
             decoder = await DECODERS[settings.decoder.backend].open(settings, store)
@@ -63,8 +68,29 @@ class Engine:
         await engine._warm_up()
         return engine
 
+    async def ready(self, voice: str) -> None:
+        """Have `voice` loaded, beside the conversations that go on. Raises `UnknownVoice`."""
+        if self.synthesizer.is_loaded(voice):
+            return
+        try:
+            await asyncio.to_thread(self.synthesizer.load, voice)
+        except UnknownVoice:
+            raise
+        except Exception as error:
+            log.exception("the voice %s can't be loaded", voice)
+            raise VoiceNotAtHand(str(error)) from error
+
+    async def stand_in(self, voice: str) -> Voice | None:
+        """Another voice, which no server can fail; None: there is none on this machine."""
+        try:
+            return await asyncio.to_thread(self.synthesizer.stand_in, voice)
+        except PlainError:
+            log.exception("no voice can stand in for %s", voice)
+            return None
+
     async def close(self) -> None:
         await self.decoder.close()
+        await asyncio.to_thread(self.synthesizer.close)
         await asyncio.to_thread(self.workers.close)
 
     async def _warm_up(self) -> None:
@@ -72,8 +98,6 @@ class Engine:
         self.encoder.warm_up()
         if self.decoder.ear is not None:
             await self.workers.run(Urgency.LISTEN, self.decoder.ear.warm_up)
-        for _ in self.synthesizer.open(self.voice).speak(Clause((Word("Hello", "hello"),), ".")):
-            pass
         context = self.decoder.open("Say hello.")
         await context.append([Open("user"), Text("Hello."), Close("user")])
         async for _ in context.generate(Sampling(temperature=0, top_p=1, max_tokens=1)):

@@ -6,6 +6,7 @@ from pipeline.audio import INPUT_RATE, Recent, silence
 from pipeline.echo import WINDOW, EchoDetector
 from pipeline.encoders.encoder import Encoder
 from pipeline.ids import new_id
+from pipeline.prosody import Prosody
 from pipeline.timeline import Arrivals, Timeline
 from pipeline.turn import Decision, Thresholds, TurnTaking
 from pipeline.utterance import Utterance
@@ -25,9 +26,15 @@ class Hearing:
     """One conversation's ear. Its clock counts every input sample, silence that stands in for missing audio too."""
 
     def __init__(
-        self, vad: Vad, encoder: Encoder, workers: Workers, thresholds: Thresholds, ear: Encoder | None = None
+        self,
+        vad: Vad,
+        encoder: Encoder,
+        workers: Workers,
+        thresholds: Thresholds,
+        ear: Encoder | None = None,
+        prosody: Prosody | None = None,
     ) -> None:
-        """`ear`: that of a decoder which hears."""
+        """`ear`: that of a decoder which hears. `prosody`: for one that is to know how things are said."""
         self.clock = 0
         """The conversation's time: input samples up to the frame that is being decided on."""
         self.received = 0
@@ -43,6 +50,7 @@ class Hearing:
         self._vad = vad.open()
         self._encoder = encoder
         self._ear = ear
+        self._prosody = prosody
         self._workers = workers
         self._recent = Recent(_KEPT_SAMPLES)
         self._echo = EchoDetector()
@@ -74,7 +82,9 @@ class Hearing:
 
     def new_utterance(self, item_id: str) -> Utterance:
         """One that nothing goes into unasked."""
-        return Utterance(item_id, self._encoder.open(), self._workers, self._ear.open() if self._ear else None)
+        sound = self._ear.open() if self._ear is not None else None
+        manner = self._prosody.open() if self._prosody is not None else None
+        return Utterance(item_id, self._encoder.open(), self._workers, sound, manner)
 
     def recent(self) -> Pcm:
         """The last seconds of sound."""

@@ -27,6 +27,8 @@ class Message:
     """Of a spoken answer: when each word sounds, in samples of `rate`."""
     rate: int = 0
     """Hz of the answer's audio; 0 where there is none."""
+    manner: str = ""
+    """How a user's audio was said, for a decoder that reads."""
     sound: tuple[Sound, ...] = field(default=(), repr=False)
     """Of a user's audio, for a decoder that hears; () where it reads the words."""
 

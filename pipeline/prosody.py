@@ -101,11 +101,22 @@ class _Measured:
 
 
 class Prosody:
-    """One conversation's ear for how things are said. Feed it the open turn; it may be asked at any pause."""
+    """One conversation's ear for how things are said."""
 
     def __init__(self) -> None:
-        self._turn = _Turn()
         self._past: list[_Measured] = []
+
+    def open(self) -> "Manner":
+        """Of one turn."""
+        return Manner(self._past)
+
+
+class Manner:
+    """How a turn is said. It may be asked at any pause."""
+
+    def __init__(self, past: list[_Measured]) -> None:
+        self._past = past
+        self._turn = _Turn()
 
     def push(self, pcm: Pcm) -> None:
         """Take the next samples of the turn (float32, mono, 16 kHz, any length)."""
@@ -123,23 +134,15 @@ class Prosody:
             turn.vowels += (10 * np.log10(power.sum(axis=-1) + 1e-12)).ravel().tolist()
 
     def note(self) -> Note | None:
-        """How the turn was said so far; None if there is too little voice in it to tell."""
+        """How it was said so far; None if there is too little voice in it to tell."""
         measured = _measure(self._turn)
         return _note(measured, self._past) if measured is not None else None
 
-    def finish(self) -> Note | None:
-        """The turn is over: how it was said. The next ones are compared with it too."""
-        measured = _measure(self._turn)
-        self._turn = _Turn()
-        if measured is None:
-            return None
-        note = _note(measured, self._past)
-        self._past = [*self._past, measured][-_KEPT_TURNS:]
-        return note
-
-    def forget(self) -> None:
-        """The open turn was none."""
-        self._turn = _Turn()
+    def remember(self) -> None:
+        """The turn is over: the next ones are compared with it too."""
+        if (measured := _measure(self._turn)) is not None:
+            self._past.append(measured)
+            del self._past[:-_KEPT_TURNS]
 
 
 def _pitch(frames: Pcm, level: Values) -> Values:

@@ -1,9 +1,9 @@
 """One answer, from tokens over clauses to speech. Every stage works while the one before it still does."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from pipeline.audio import Resampler, silence
@@ -107,6 +107,20 @@ class Response:
             stages.create_task(self._speak())
         self._close_message("completed" if self.finished and self.finished.reason == "stop" else "incomplete")
 
+    async def apologize(self, apology: str, voice: Voice) -> None:
+        """`run` failed: say so in another voice. What the one that failed had left to say is dropped."""
+        if self._resampler is not None and self.message is not None:
+            await self._send(self._resampler.push(silence(0), last=True))
+        self._means = replace(self._means, voice=voice)
+        self._resampler = Resampler(voice.sample_rate, self._means.output_rate)
+        self._synthesized = round(self._made * voice.sample_rate / self._means.output_rate)
+        self._parts, self._put_back, self._waiting_words = asyncio.Queue(), None, 0
+        splitter = ClauseSplitter()
+        self._hand_over([*splitter.push(apology), *splitter.flush()])
+        self._parts.put_nowait(None)
+        await self._speak()
+        self._close_message("incomplete")
+
     def think(self, text: str) -> None:
         """More of what the model thinks: nobody hears it."""
         if not self._stopped:
@@ -168,12 +182,17 @@ class Response:
             assert self._means.voice is not None
             chunks = self._means.voice.speak(part)
             start = self._synthesized
-            while (speech := await self._means.workers.run(urgency, partial(next, chunks, None))) is not None:
+            while (speech := await self._chunk(chunks, urgency)) is not None:
                 self.timeline.stamp("first_audio")
                 await self._play(part, speech, start)
                 urgency = Urgency.SPEECH
         if self._resampler is not None and self.message is not None:
             await self._send(self._resampler.push(silence(0), last=True))
+
+    async def _chunk(self, chunks: Iterator[Speech], urgency: Urgency) -> Speech | None:
+        workers, step = self._means.workers, partial(next, chunks, None)
+        assert self._means.voice is not None
+        return await (workers.wait(step) if self._means.voice.waits else workers.run(urgency, step))
 
     async def _next(self) -> Clause | ToolCall | None:
         """What comes next; a clause while playout is ahead with what is written of its sentence, phrased as one."""

@@ -180,6 +180,8 @@ class AgentSettings(Section):
     """A segment of speech; it goes on to the end of its clause."""
     thought_budget: int = Field(default=800, ge=1)
     """Tokens of thought for one answer."""
+    prosody_note: bool = False
+    """Whether a decoder that reads is told how a turn was said, where anything stands out."""
     streams: Literal[1, 2] = 1
     """KV caches that think and speak: in turn on one, or side by side on two."""
 

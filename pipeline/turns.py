@@ -183,6 +183,7 @@ class Turns:
         ending.decided = True
         ending.timeline.stamp("turn_decided")
         self._add(ending.message)
+        self._tasks.create_task(self._understanding.remember_manner(ending))
         self._place.conversation.keep_sound(self._place.engine.settings.decoder.context_tokens)
         # What nobody has asked an answer for, and nobody is going to, is not kept for ever.
         self._unanswered = [turn for turn in self._unanswered if turn.create_response or not turn.understood]

@@ -13,6 +13,7 @@ from pipeline.hearing import blocks
 from pipeline.place import Place
 from pipeline.prompt import Group, Prompt
 from pipeline.utterance import Utterance
+from pipeline.workers import Urgency
 from tts.synthesizer import Pcm
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,12 @@ class Understanding:
         else:
             ending.timeline.stamp("transcript_ready")
             ending.message.text = heard.text
+            ending.message.manner = heard.manner
+
+    async def remember_manner(self, ending: Ending) -> None:
+        """What follows is compared with how this turn was said."""
+        if (manner := ending.utterance.manner) is not None:
+            await self._place.engine.workers.run(Urgency.LISTEN, manner.remember)
 
     async def make_out_sound(self, ending: Ending) -> None:
         """Take in the last of the sound of a turn, for a decoder that hears."""

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from pipeline.attentive import Attentive
 from pipeline.audio import INPUT_RATE, silence
 from pipeline.encoders.encoder import EncoderStream, Heard
+from pipeline.prosody import Manner
 from pipeline.workers import Urgency, Workers
 from tts.synthesizer import Pcm
 
@@ -21,11 +23,17 @@ class Utterance:
     """Audio goes in at once; a task of its own carries it to the encoder streams."""
 
     def __init__(
-        self, item_id: str, words: EncoderStream, workers: Workers, sound: EncoderStream | None = None
+        self,
+        item_id: str,
+        words: EncoderStream,
+        workers: Workers,
+        sound: EncoderStream | None = None,
+        manner: Manner | None = None,
     ) -> None:
-        """`sound`: for a decoder that hears."""
+        """`sound`: for a decoder that hears. `manner`: for one that reads, and is to know how it was said."""
         self.item_id = item_id
-        self._words = _Feed(words, workers)
+        self.manner = manner
+        self._words = _Feed(words if manner is None else Attentive(words, manner), workers)
         self._sound = _Feed(sound, workers) if sound is not None else None
         self._samples = 0
         self._news = 0

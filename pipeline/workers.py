@@ -5,10 +5,14 @@ import heapq
 import itertools
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+_WAITERS = 64
+"""Threads beside the workers, made when they are needed: more conversations than that take turns."""
 
 
 class Urgency(IntEnum):
@@ -36,6 +40,7 @@ class Workers:
         self._changed = threading.Condition()
         self._open = True
         self._prepare = prepare
+        self._waiters = ThreadPoolExecutor(_WAITERS, thread_name_prefix="waiter")
         self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -66,6 +71,13 @@ class Workers:
             self._changed.notify()
         return await done
 
+    async def wait(self, work: Callable[[], T]) -> T:
+        """Run `work`, which does not compute but waits for others, on a thread beside the workers.
+
+        Cancelled, it runs to its end and the result is dropped.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._waiters, work)
+
     def close(self) -> None:
         """Finish what runs, drop what waits, and end the threads."""
         with self._changed:
@@ -74,6 +86,7 @@ class Workers:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
+        self._waiters.shutdown(cancel_futures=True)
 
     def _work(self) -> None:
         self._prepare()
@@ -85,6 +98,8 @@ class Workers:
                     return
                 _, _, job = heapq.heappop(self._waiting)
             job()
+            # What it held would live on until there is more to do.
+            del job
 
     @staticmethod
     def _settle(

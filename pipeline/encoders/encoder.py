@@ -25,6 +25,8 @@ class Heard:
 
     committed: str = ""
     tentative: str = ""
+    manner: str = ""
+    """How it was said, in words for a decoder that reads; not part of what was said."""
     committed_sound: tuple[Sound, ...] = ()
     tentative_sound: tuple[Sound, ...] = ()
 

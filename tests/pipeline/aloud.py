@@ -16,6 +16,7 @@ from pipeline.items import Message
 from pipeline.pulse import Pulse
 from pipeline.settings import AgentSettings, DecoderSettings, PipelineSettings
 from pipeline.thinking import Mode
+from pipeline.voices import Choir
 from tests import doubles
 from tests.pipeline.talk import SETTINGS
 from tts.synthesizer import Clause, Speech, Voice
@@ -48,7 +49,7 @@ class Talk:
     def __init__(self, decoder: Decoder, mode: Mode, agent: AgentSettings, tokens: int = 16) -> None:
         settings = PipelineSettings(agent=agent, decoder=DecoderSettings(temperature=0, max_tokens=tokens))
         self.voice = Recording()
-        self._engine = replace(doubles.engine([], [], settings), decoder=decoder, synthesizer=self.voice)
+        self._engine = replace(doubles.engine([], [], settings), decoder=decoder, synthesizer=Choir.of(self.voice))
         self.agent = Agent(self._engine, replace(SETTINGS, thinking=mode), self)
         self.events: list[Event] = []
         self.news = Pulse()

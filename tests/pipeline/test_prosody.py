@@ -28,12 +28,13 @@ def noise(pcm: Pcm, level: float) -> Pcm:
 
 def said(*parts: Pcm, prosody: Prosody | None = None, block: int = 4000) -> Note:
     """The note of one turn, which has a moment of silence before and behind it, as turns have."""
-    prosody = prosody or Prosody()
+    manner = (prosody or Prosody()).open()
     pcm = np.concatenate((silence(4_800), *parts, silence(3_200)))
     for start in range(0, len(pcm), block):
-        prosody.push(pcm[start : start + block])
-    note = prosody.finish()
+        manner.push(pcm[start : start + block])
+    note = manner.note()
     assert note is not None
+    manner.remember()
     return note
 
 
@@ -113,18 +114,16 @@ def test_nobody_is_compared_with_before_they_are_known() -> None:
 
 @pytest.mark.parametrize("pcm", [silence(0), silence(32_000), noise(silence(32_000), 0.05), voice(seconds=0.3)])
 def test_without_voice_there_is_nothing_to_say(pcm: Pcm) -> None:
-    prosody = Prosody()
-    prosody.push(pcm)
-    assert prosody.note() is None
-    assert prosody.finish() is None
+    manner = Prosody().open()
+    manner.push(pcm)
+    assert manner.note() is None
 
 
-def test_a_turn_that_was_none_is_forgotten() -> None:
+def test_a_turn_that_was_none_is_not_remembered() -> None:
     prosody = acquainted()
-    prosody.push(voice(level=0.9))
-    assert prosody.note() is not None
-    prosody.forget()
-    assert prosody.note() is None
+    manner = prosody.open()
+    manner.push(voice(level=0.9))
+    assert manner.note() is not None
     assert said(voice(), prosody=prosody).loudness == pytest.approx(0, abs=0.1)
 
 
@@ -134,18 +133,17 @@ def test_it_is_the_same_however_the_samples_come() -> None:
 
 
 def test_it_may_be_asked_at_any_pause() -> None:
-    prosody = acquainted()
-    prosody.push(voice(syllables_per_s=6))
-    prosody.push(silence(3_000))
-    first = prosody.note()
+    manner = acquainted().open()
+    manner.push(voice(syllables_per_s=6))
+    manner.push(silence(3_000))
+    first = manner.note()
     assert first is not None
-    prosody.push(silence(6_000))
-    assert prosody.note() == first, "silence behind a turn says nothing of it"
-    prosody.push(voice(syllables_per_s=6))
-    again = prosody.note()
+    manner.push(silence(6_000))
+    assert manner.note() == first, "silence behind a turn says nothing of it"
+    manner.push(voice(syllables_per_s=6))
+    again = manner.note()
     assert again is not None
     assert again.pauses == pytest.approx((0.5,), abs=0.1)
-    assert prosody.finish() == again
 
 
 SYLLABLES = {
