@@ -17,7 +17,7 @@ RESTART = ", I mean, "
 _NO_ACCIDENT = 3
 """Words from which sentences that are alike are no accident."""
 _STUCK = 3
-"""Sentences said again in a row, after which nothing new is to be hoped for."""
+"""Sentences said again in a row, or segments without a new word, after which nothing new is to be hoped for."""
 _LEADING = frozenset(("so", "well", "okay", "ok", "and", "then", "now", "thus", "therefore", "hence", "right"))
 _NUMBERS = frozenset(
     (
@@ -73,15 +73,21 @@ class SpeechGuard:
         """... at the beginning of a segment."""
         self._dropped = 0
         """Sentences in a row."""
+        self._fruitless = 0
+        """Segments in a row of which nothing was let through."""
+        self._before = -1
+        """What had been said when the segment began; -1: none has."""
 
     @property
     def stuck(self) -> bool:
         """Whether it says only what it said before: the answer is over."""
-        return self._dropped >= _STUCK
+        return self._dropped >= _STUCK or self._fruitless >= _STUCK
 
     def resume(self) -> None:
         """Another segment begins behind `said`: there, models begin their answer anew. What is held is forgotten."""
         self._held = ""
+        self._fruitless = self._fruitless + 1 if len(self.said) == self._before else 0
+        self._before = len(self.said)
         if re.search(r"(?<!\d[.])(?<=[.?!])$", self._open):
             self._close_sentence()
         self._looking = self._resumed = True

@@ -4,8 +4,10 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import httpx
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.client import connect as connect_websocket
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
@@ -28,6 +30,31 @@ _ENDS = {
     1013: "the server is full: end another conversation or try later, or raise server.max_sessions",
 }
 """Why a server ends a session, by its close code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A server that runs."""
+
+    url: str
+    loaded_voices: tuple[str, ...]
+
+
+async def find_server(host: str, port: int) -> Found | None:
+    """What listens there, if it is Antiphon."""
+    url = address(host, port)
+    try:
+        async with httpx.AsyncClient(timeout=1) as client:
+            health = (await client.get(f"{url}/health")).json()
+    except (httpx.HTTPError, ValueError):
+        return None
+    if not isinstance(health, dict) or "max_sessions" not in health:
+        return None
+    return Found(url, tuple(health.get("loaded_voices", ())))
+
+
+def address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 class ConnectionFailed(PlainError):
@@ -62,14 +89,19 @@ class Connection:
 
 
 @asynccontextmanager
-async def connect(url: str, api_key: str = "", *, playback: bool = False) -> AsyncIterator[Connection]:
+async def connect(
+    url: str, api_key: str = "", *, playback: bool = False, thoughts: bool = False
+) -> AsyncIterator[Connection]:
     """Hold a session with the server at `url`, such as http://localhost:8000. Raises `ConnectionFailed`.
 
-    With `playback` the server says when to play quieter and when to wait, and takes it that this is done.
+    With `playback` the server says when to play quieter and when to wait, and takes it that this is done; with
+    `thoughts` it tells what the model thinks.
     """
     address = url.rstrip("/").replace("http", "ws", 1) + "/v1/realtime?model=antiphon&timeline=1"
     if playback:
         address += "&playback=1"
+    if thoughts:
+        address += "&thoughts=1"
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     try:
         websocket = await connect_websocket(

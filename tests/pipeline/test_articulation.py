@@ -170,3 +170,13 @@ def test_the_streams_read_the_thoughts_open_and_closed() -> None:
 )
 def test_only_whole_thoughts_are_spoken_from(thoughts: str, whole: str) -> None:
     assert whole_thoughts(thoughts) == whole
+
+
+def test_segments_that_bring_nothing_new_end_the_answer() -> None:
+    guard = SpeechGuard()
+    for _ in range(4):
+        guard.resume()
+        assert not guard.stuck
+        guard.push("The answer is that the answer is")
+    guard.resume()
+    assert guard.stuck

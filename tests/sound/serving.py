@@ -24,11 +24,11 @@ WIRE = AudioFormat("audio/pcm", 24_000)
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[tuple[Engine, AsyncOpenAI]]:
+async def served(settings: Settings = SETTINGS) -> AsyncIterator[tuple[Engine, AsyncOpenAI]]:
     """A server in this process, and a client of it."""
     async with (
-        loaded(SETTINGS) as engine,
-        running(engine, SETTINGS) as url,
+        loaded(settings) as engine,
+        running(engine, settings) as url,
         AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as client,
     ):
         yield engine, client
