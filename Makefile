@@ -6,10 +6,10 @@ BIN := $(VENV)/bin
 # PIP_USE_PEP517: build the two packages that have no wheel the new way; the old one warns at length.
 PIP := PIP_USE_PEP517=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: help run setup test check clean
+.PHONY: help run setup test test-system check pictures clean
 
 help: ## Say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## Set everything up and serve on http://localhost:8000
 	@$(BIN)/antiphon serve
@@ -19,13 +19,19 @@ setup: $(VENV)/.setup ## Make .venv, install the packages, fetch the weights
 	@$(BIN)/python -c "import ctypes.util, sys; sys.exit(not ctypes.util.find_library('portaudio'))" \
 		|| echo "Hint: antiphon talk needs PortAudio (Debian: apt install libportaudio2). All else runs without."
 
-test: setup $(VENV)/.test check ## Set everything up, then run the checks and the tests
+test: test-system setup $(VENV)/.test check ## Set everything up, then run the checks and the tests
 	@$(BIN)/pytest
+
+test-system: ## Install the browser and the sound server that the tests drive (Debian, as root)
+	@tests/setup.sh
 
 check: $(VENV)/.test ## Run the linter, the formatter's check and the type checker
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+
+pictures: test-system setup $(VENV)/.test ## Take the documents' pictures of the page anew
+	@$(BIN)/python -m tests.browser.pictures docs/pictures
 
 clean: ## Remove .venv; the weights stay in the user's cache
 	rm -rf $(VENV)

@@ -1,0 +1,86 @@
+"""Conversations in a real browser: a recording for a microphone, and the loudspeaker's sound recognized again."""
+
+import numpy as np
+import pytest
+import soxr
+
+from bench.browser import RATE, chromium, open_page
+from pipeline.audio import INPUT_RATE, silence
+from pipeline.encoders.encoder import Encoder
+from tests.browser.driving import SPEAKING, calling, captions, check, recording
+from tests.speech import recordings, word_errors
+from tts.synthesizer import Pcm
+
+WAYS = ("webrtc", "websocket")
+
+ENERGY = """
+Promise.all(listening.connections.map(async (connection) => [...(await connection.getStats()).values()]
+    .find(({ type }) => type === "inbound-rtp").totalAudioEnergy))
+"""
+
+
+def recognized(encoder: Encoder, pcm: Pcm) -> str:
+    """What the agent's own recognizer makes of a recording, without the silence around it."""
+    (audible,) = np.nonzero(np.abs(pcm) > 0.01)
+    stream = encoder.open()
+    stream.push(soxr.resample(pcm[max(audible[0] - RATE // 4, 0) : audible[-1] + RATE // 4], RATE, INPUT_RATE))
+    return stream.finish().text
+
+
+@pytest.mark.parametrize("connection", WAYS)
+async def test_a_question_is_heard_and_answered(server: str, encoder: Encoder, connection: str) -> None:
+    before = silence(2 * RATE)  # the microphone is open before the connection is
+    async with chromium(np.concatenate((before, recording("turn_08")))) as browser:
+        call = await open_page(browser, server, {"connection": connection})
+        await call.page.click("#start")
+        await call.until("document.querySelector('li.agent.said')")
+        (_, asked), (_, answer) = await captions(call)
+        assert word_errors(recordings()["turn_08"].text, asked) <= 0.25
+        assert await call.page.locator("li.agent p :not(.heard)").count() == 0
+        assert word_errors(answer, recognized(encoder, (await call.sides()).loudspeaker)) <= 0.3
+        assert await call.page.evaluate("document.body.dataset.transport") == connection
+        energies = await call.page.evaluate(ENERGY)
+        assert [energy > 0 for energy in energies] == ([True] if connection == "webrtc" else [])
+        assert await call.page.inner_text("#latest") != "–"
+        assert await call.page.locator("#waterfall tr").count() > 3
+        check(call, server)
+
+
+@pytest.mark.parametrize("connection", WAYS)
+async def test_a_backchannel_lets_it_go_on_and_a_barge_in_stops_it(server: str, connection: str) -> None:
+    async with calling(server, connection=connection) as call:
+        await call.say(recording("turn_06"))
+        await call.until(SPEAKING)
+        await call.say(recording("backch_01"))
+        words = await call.page.locator("li.agent.speaking .heard").count()
+        await call.until(f"document.querySelectorAll('li.agent.speaking .heard').length > {words + 3}")
+        assert len(await captions(call)) == 2
+        await call.say(recording("barge_01"))
+        await call.until("document.querySelector('li.agent.cut del')")
+        await call.until("document.querySelectorAll('li.you.understood').length === 2")
+        (_, _), (_, answer), (_, broke_in), *_ = await captions(call)
+        assert not answer.startswith("[")
+        assert "stop" in broke_in.lower()
+
+
+async def test_mute_interrupt_and_start_over(server: str) -> None:
+    async with calling(server) as call:
+        page = call.page
+        await page.click("#mute")
+        assert await page.inner_text("#state") == "Muted"
+        await call.say(recording("barge_01"))
+        await page.click("#mute")
+        await call.say(recording("turn_06"))
+        await call.until(SPEAKING)
+        await page.click("#interrupt")
+        await call.until("document.querySelector('li.agent.cut del')")
+        (_, asked), (_, answer) = await captions(call)
+        assert word_errors(recordings()["turn_06"].text, asked) <= 0.25
+        assert not answer.startswith("[")
+        async with page.expect_download() as downloading:
+            await page.click("#download")
+        assert asked in (await (await downloading.value).path()).read_text()
+        await page.click("#renew")
+        await call.until("document.body.dataset.phase === 'live' && !document.querySelector('#captions li')")
+        await call.hang_up()
+        assert await page.evaluate("document.activeElement.id") == "start"
