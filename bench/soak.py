@@ -69,7 +69,6 @@ class Report:
     def summary(self) -> dict[str, float | int | None]:
         memory = [turn.memory_mib for turn in self._settled() if turn.memory_mib is not None]
         clock = [turn.clock_ms for turn in self.turns if turn.clock_ms is not None]
-        third = max(1, len(clock) // 3)
         return {
             "minutes": self.seconds / 60,
             "took_minutes": self.took_s / 60,
@@ -77,8 +76,9 @@ class Report:
             "answered": sum(turn.answered for turn in self.turns),
             "broken_into": sum(turn.broken_into for turn in self.turns),
             "memory_mib": max(memory, default=None),
+            "memory_growth_percent": 100 * _risen(memory) / median(memory) if memory else None,
             "memory_spread_percent": 100 * (max(memory) - min(memory)) / min(memory) if memory else None,
-            "clock_drift_ms": median(clock[-third:]) - median(clock[:third]) if clock else None,
+            "clock_drift_ms": _risen(clock) if clock else None,
             "tasks_left": self.tasks_left,
             "files_left": self.files_left,
         }
@@ -217,6 +217,12 @@ async def _ask(caller: _Caller, question: Recording, barge_in: Recording | None)
         memory_mib=_memory_mib(),
         clock_ms=starts[0] - (at_s + question.speech_start_s) * 1000 if starts else None,
     )
+
+
+def _risen(values: Sequence[float]) -> float:
+    """From the first third to the last, by their medians."""
+    third = max(1, len(values) // 3)
+    return median(values[-third:]) - median(values[:third])
 
 
 def _memory_mib() -> float | None:

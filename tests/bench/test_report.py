@@ -188,4 +188,5 @@ def test_memory_is_compared_after_a_warm_up_and_clocks_from_end_to_end() -> None
     ]
     summary = Soak(360, 60, turns, 0, 0).summary()
     assert summary["memory_spread_percent"] == pytest.approx(5)
+    assert summary["memory_growth_percent"] == pytest.approx(100 * 2 / 202)
     assert (summary["clock_drift_ms"], summary["answered"], summary["broken_into"]) == (4, 6, 1)
