@@ -20,7 +20,7 @@ setup: $(VENV)/.setup ## Make .venv, install the packages, fetch the weights
 		|| echo "Hint: antiphon talk needs PortAudio (Debian: apt install libportaudio2). All else runs without."
 
 test: test-system setup $(VENV)/.test check ## Set everything up, then run the checks and the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-system: ## Install the browser and the sound server that the tests drive (Debian, as root)
 	@tests/setup.sh

@@ -19,6 +19,8 @@ FOLDER = Path(__file__).parent / "recordings"
 class Recording:
     """A spoken turn, 16 kHz, of a synthetic voice (Kokoro-82M)."""
 
+    kind: str
+    """"turn", "pause" for a turn with one in it, "backchannel" or "barge_in"."""
     text: str
     path: Path
     speech_end_s: float
@@ -32,7 +34,8 @@ def recordings() -> dict[str, Recording]:
     """By name, such as "turn_02"."""
     items = json.loads((FOLDER / "manifest.json").read_text())["items"]
     return {
-        Path(item["file"]).stem: Recording(item["text"], FOLDER / item["file"], item["speech_end_s"]) for item in items
+        Path(item["file"]).stem: Recording(item["kind"], item["text"], FOLDER / item["file"], item["speech_end_s"])
+        for item in items
     }
 
 

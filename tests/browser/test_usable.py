@@ -86,6 +86,7 @@ async def test_it_can_be_used_by_everyone(server: str, look: str) -> None:
         assert await nameless(call) == []
         await page.keyboard.press("Escape")
         await call.until("document.querySelector('li.agent.cut del')")
+        await call.until("document.querySelector('#latest').textContent !== '–'")  # the times are the last to come
         assert await page.evaluate(AUDIT) == []
         assert await nameless(call) == []
         await page.focus("#start")

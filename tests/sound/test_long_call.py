@@ -14,6 +14,8 @@ async def test_a_long_call_leaves_nothing_behind() -> None:
         report = await measure(url, "", corpus, minutes=3)
     summary = report.summary()
     assert (summary["turns"], summary["answered"], summary["broken_into"]) == (6, 6, 1)
-    assert (summary["tasks_left"], summary["files_left"]) == (0, 0)
+    assert summary["tasks_left"] == 0
+    assert summary["files_left"] is not None
+    assert summary["files_left"] <= 0  # files of tests before may be closed meanwhile
     assert summary["clock_drift_ms"] is not None
     assert abs(summary["clock_drift_ms"]) < 100
