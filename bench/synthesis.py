@@ -108,7 +108,7 @@ def measure(
     """Speak each text as one clause with the Piper voice in `model`, and let `encoder` say what it hears."""
     config = model.with_name(f"{model.name}.json")
     piper = Piper(model, config, speed=settings.speed, threads=settings.threads)
-    bench = _Bench(piper, _Whole(model, config, settings), encoder)
+    bench = _Bench(piper, Whole(model, config, settings), encoder)
     bench.speak(clause(texts[0]))  # The first one is slower: memory, and the dictionary of phonemes.
     sentences = []
     for text in texts:
@@ -135,7 +135,7 @@ def clause(text: str) -> Clause:
     return Clause(tuple(spoken_words(bare)), text[len(bare) :][:1])
 
 
-class _Whole:
+class Whole:
     """The voice without streaming: all that is before the cut, then all that is behind it."""
 
     def __init__(self, model: Path, config: Path, settings: VoiceSettings) -> None:
@@ -157,7 +157,7 @@ class _Whole:
 
 
 class _Bench:
-    def __init__(self, piper: Piper, whole: _Whole, encoder: Encoder) -> None:
+    def __init__(self, piper: Piper, whole: Whole, encoder: Encoder) -> None:
         self._voice = piper.open(piper.voices[0].name)
         self._whole = whole
         self._encoder = encoder

@@ -18,7 +18,7 @@ from tts.synthesizer import Pcm
 
 log = logging.getLogger(__name__)
 
-_SURE = 5.5
+_SURE = 6.0
 """Natural logarithm of how much likelier words must be than any hum. Of 42 backchannels in synthetic voices those that
 were written as other words came to at most 4.7; of 42 barge-ins in the same voices the least came to 6.4."""
 _LONGEST_HUM = 2 * INPUT_RATE

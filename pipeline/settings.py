@@ -171,7 +171,7 @@ class AgentSettings(Section):
     max_items: int = Field(default=200, ge=4)
     """Messages kept of one conversation; the oldest go first."""
     apology: str = "Sorry, I have trouble answering just now. Please say that again."
-    """What is said when the decoder fails; "": nothing."""
+    """What is said when the decoder or the voice fails; "": nothing."""
     thinking: Literal["off", "before", "think_first", "speak_first"] = "off"
     """How a decoder that can think does so, until the client asks for another way."""
     think_tokens: int = Field(default=80, ge=1)

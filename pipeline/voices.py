@@ -71,6 +71,10 @@ class Choir:
         return choir
 
     @property
+    def parts(self) -> Sequence[Part]:
+        return self._parts
+
+    @property
     def first(self) -> str:
         return self._parts[0].voices[0].name
 

@@ -42,6 +42,7 @@ def create_app(
     calls = Calls(sessions, ice_servers)
 
     def health(request: Request) -> JSONResponse:
+        offer = service.offer()
         knows_key = guard.check_key(request.headers) is None
         return JSONResponse(
             {
@@ -49,7 +50,8 @@ def create_app(
                 "sessions": len(sessions),
                 "max_sessions": limits.max_sessions,
                 "models": dict(service.models),
-                "voices": list(service.offer.voices),
+                "voices": list(offer.voices),
+                "loaded_voices": list(offer.loaded_voices),
                 # Relaying costs somebody bandwidth: whoever has no key isn't told how.
                 "ice_servers": [_as_browsers_take_it(ice) for ice in ice_servers if knows_key or not ice.credential],
             }

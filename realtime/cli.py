@@ -103,5 +103,44 @@ def talk(
     run(work, interrupted=0)
 
 
+@app.command()
+def voices(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+    config: Config = None,
+) -> None:
+    """List the voices: engine, language, licence, size and state."""
+
+    async def work() -> None:
+        from realtime.commands_voices import voices
+
+        await voices(load_settings(config), as_json)
+
+    run(work)
+
+
+@app.command()
+def say(
+    text: Annotated[str, typer.Argument(help="What to say.", show_default=False)],
+    voice: Annotated[
+        str | None, typer.Option(help="One of `antiphon voices`.", show_default="the one of the settings")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for the sound, .wav or .ogg, in place of the speaker.", show_default=False)
+    ] = None,
+    speaker: Annotated[
+        str | None, typer.Option(help="Its number, or a part of its name.", show_default="the system's")
+    ] = None,
+    config: Config = None,
+) -> None:
+    """Speak a text, at this machine's speaker or into a file."""
+
+    async def work() -> None:
+        from realtime.commands_voices import say
+
+        await say(load_settings(config), text, voice, out, speaker)
+
+    run(work)
+
+
 def main() -> None:
     app()

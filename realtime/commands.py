@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -13,7 +12,7 @@ from pipeline.engine import Engine
 from realtime import ask as asking
 from realtime import talk as talking
 from realtime.auth import is_loopback
-from realtime.client import WIRE_RATE, Connection, connect
+from realtime.client import WIRE_RATE, Connection, address, connect, find_server
 from realtime.echo import EchoMode, guard_against_echo
 from realtime.microphone import find_device, list_devices
 from realtime.serve import listen, loaded, make_server, running
@@ -35,7 +34,7 @@ async def serve(settings: Settings) -> None:
         async with _engine(settings) as engine:
             server = make_server(engine, settings)
             name = "localhost" if host in ("127.0.0.1", "::1") else host
-            url = _address(name, listening.getsockname()[1])
+            url = address(name, listening.getsockname()[1])
             _err.print(f"Antiphon is listening on {url}   (Ctrl-C stops it)")
             _err.print("Open it in a browser and talk; or, in another terminal:")
             _err.print(f"    antiphon ask QUESTION.wav --url {url}", highlight=False, soft_wrap=True)
@@ -86,7 +85,8 @@ async def talk(
 async def _connection(settings: Settings, url: str | None, playback: bool = False) -> AsyncIterator[Connection]:
     """To the server at `url`; else to the one that the settings describe, if it runs; else to one in this process."""
     api_key = settings.server.api_key.get_secret_value()
-    url = url or await _find_server(settings)
+    if url is None and (found := await find_server(settings.server.host, settings.server.port)) is not None:
+        url = found.url
     if url is not None:
         async with connect(url, api_key, playback=playback) as connection:
             yield connection
@@ -106,17 +106,3 @@ async def _engine(settings: Settings) -> AsyncIterator[Engine]:
         async with loaded(settings, lambda stage: status.update(f"{stage} …")) as engine:
             status.stop()
             yield engine
-
-
-async def _find_server(settings: Settings) -> str | None:
-    url = _address(settings.server.host, settings.server.port)
-    try:
-        async with httpx.AsyncClient(timeout=1) as client:
-            health = (await client.get(f"{url}/health")).json()
-    except (httpx.HTTPError, ValueError):
-        return None
-    return url if isinstance(health, dict) and "max_sessions" in health else None
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

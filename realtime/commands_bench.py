@@ -1,5 +1,6 @@
 """antiphon bench: the programs of bench/ on the command line. What one needs is imported when it runs."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from bench.report import Report
 
 bench_app = typer.Typer(
-    help="Measure: latency, interruption, thinking, soak, wer, synthesis, endpointing, encoder-cache.",
+    help="Measure: latency, interruption, thinking, soak, wer, synthesis, voices, endpointing, encoder-cache.",
     no_args_is_help=True,
 )
 
@@ -203,6 +204,36 @@ def synthesis(
         sentences, store = read_texts(texts or TEXTS), _store(settings)
         encoder = await ENCODERS[settings.encoder.backend].open(settings, store)
         return measure(store.resolve(settings.voice.name), settings.voice, encoder, sentences, repeats, tell)
+
+    _report(measured, as_json, out, picture, config)
+
+
+@bench_app.command()
+def voices(
+    names: Annotated[
+        str | None, typer.Option("--voices", help="Which, with commas between.", show_default="all")
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="File of sentences, one a line.", show_default="the bench's own")
+    ] = None,
+    as_json: Json = False,
+    out: Out = None,
+    picture: Picture = None,
+    config: Config = None,
+) -> None:
+    """Speak sentences in every voice at hand; print how soon, how dearly, how loud, and what is understood of them."""
+
+    async def measured(settings: Settings, tell: Tell) -> "Report":
+        from bench.synthesis import TEXTS, read_texts
+        from bench.voices import measure
+        from pipeline.registry import ENCODERS
+
+        sentences, store = read_texts(texts or TEXTS), _store(settings)
+        encoder = await ENCODERS[settings.encoder.backend].open(settings, store)
+        wanted = _named(names) if names else None
+        if texts is None:
+            sentences = sentences[1::2]  # they are spoken four times in each voice
+        return await asyncio.to_thread(measure, settings, store, encoder, wanted, sentences, tell)
 
     _report(measured, as_json, out, picture, config)
 

@@ -121,7 +121,6 @@ def _as_table(store: ModelStore, needed: Sequence[str]) -> Table:
     table = Table("name", "role", "size", "licence", "sources", "state", box=None, pad_edge=False)
     table.caption, table.caption_justify = "Bold: what the settings need. Details: --json", "left"
     table.columns[0].no_wrap = True
-    table.columns[0].no_wrap = True
     table.columns[2].justify = "right"
     for name, model in store.models.items():
         state = store.state(name)

@@ -1,7 +1,7 @@
 """Session objects: what a client asks for becomes settings, and those in force become what it is told."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from openai.types.realtime import (
@@ -37,12 +37,17 @@ class Offer:
 
     settings: SessionSettings
     voices: tuple[str, ...]
+    """Those that can be had now."""
     transcriber: str
     """Name of the model that makes out the words."""
     language: str
     """What it understands, as ISO 639-1."""
     thinks: bool = False
     """Whether its model can be asked to think."""
+    loaded_voices: tuple[str, ...] = ()
+    """Those that speak at once."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Voices that there are and that are not at hand here, and what to do for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +268,8 @@ def voice_name(wanted: object, offer: Offer, at: str) -> str | None:
     name = getattr(wanted, "id", wanted)
     if name is None:
         return None
+    if isinstance(name, str) and (remedy := offer.absent.get(name)):
+        raise Invalid("invalid_value", f"The voice '{name}' is not on this server: {remedy}.", at)
     if not isinstance(name, str) or name not in offer.voices:
         known = ", ".join(f"'{voice}'" for voice in offer.voices)
         message = f"Invalid value: '{str(name)[:80]}'. Supported values are: {known}."

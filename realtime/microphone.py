@@ -227,6 +227,25 @@ class SoundCard:
         return sound.OutputStream(callback=play, device=device.index, **_format("speaker", rate))
 
 
+@contextmanager
+def playing(source: Speaker, wanted: str | None) -> Iterator[None]:
+    """Plays `source` at a speaker, to the end of what was taken from it. Raises `NoSoundDevice`."""
+    sound = _portaudio()
+    device = find_device(list_devices(), "speaker", wanted)
+    rate = _rate(sound.check_output_settings, device)
+    resampled = Resampled(source.take, rate)
+
+    def play(block: NDArray[np.float32], samples: int, times: object, status: object) -> None:
+        block[:, 0], _ = resampled.take(samples, at=0.0)
+
+    with hushed():
+        try:
+            with sound.OutputStream(callback=play, device=device.index, **_format("speaker", rate)):
+                yield
+        except sound.PortAudioError as error:
+            raise NoSoundDevice(f"the speaker {device.name!r} can't be used: {_reason(error)}") from error
+
+
 class Pace:
     """Tells when a device asks for more sound than time goes by: one that recovers throws away seconds of it."""
 

@@ -73,7 +73,7 @@ def make_server(engine: Engine, settings: Settings) -> Server:
     server = settings.server
     guard = Guard(server.host, server.api_key.get_secret_value(), server.allowed_origins)
     service = Service(
-        offer=_offer(engine, settings),
+        offer=lambda: _offer(engine, settings),
         models={
             "vad": settings.vad.model,
             "encoder": settings.encoder.model,
@@ -104,5 +104,12 @@ def _offer(engine: Engine, settings: Settings) -> Offer:
         transcribe=False,
         thinking=settings.agent.thinking,
     )
-    voices = tuple(voice.name for voice in engine.synthesizer.voices)
-    return Offer(first, voices, transcriber=settings.encoder.model, language="en", thinks=engine.decoder.thinks)
+    return Offer(
+        first,
+        tuple(voice.name for voice in engine.synthesizer.voices),
+        transcriber=settings.encoder.model,
+        language="en",
+        thinks=engine.decoder.thinks,
+        loaded_voices=tuple(listed.voice.name for listed in engine.synthesizer.list() if listed.state == "loaded"),
+        absent=engine.synthesizer.absent(),
+    )

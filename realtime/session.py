@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from openai.types.realtime import (
@@ -156,7 +157,7 @@ class Session:
                 return report_transcription(event)
             case Updated():
                 if self._asked:
-                    self._in_force = self._asked.popleft()
+                    self._take_force(self._asked.popleft(), event.settings)
                 session = session_object(self._in_force, self.id, self._offer.thinks)
                 return [SessionUpdatedEvent(type="session.updated", event_id=new_id("event"), session=session)]
             case Thoughts():
@@ -326,6 +327,12 @@ class Session:
             case ResponseDone():
                 del self._responses[event.response_id]
                 return [report.done(event)]
+
+    def _take_force(self, asked: describe.Config, settings: SessionSettings) -> None:
+        """A voice that could not be loaded stays what it was."""
+        self._in_force = replace(asked, settings=settings)
+        if self._config.settings.voice == asked.settings.voice:
+            self._config = replace(self._config, settings=replace(self._config.settings, voice=settings.voice))
 
     def _tell_of_audio(self, event: OutputAudio) -> Sequence[ServerEvent]:
         if not self.extensions.playback:

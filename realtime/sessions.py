@@ -35,7 +35,8 @@ class Conversing(Protocol):
 class Service:
     """What stands behind the wire."""
 
-    offer: Offer
+    offer: Callable[[], Offer]
+    """As it is now: voices come to be at hand while it runs."""
     models: Mapping[str, str]
     """Names of the models by their role."""
     open: Callable[[SessionSettings, Listener], Conversing]
@@ -109,7 +110,7 @@ class Sessions:
     def open(self, query: Mapping[str, str], *, by_track: bool = False) -> Session:
         """A session as the query of its address asks for."""
         return Session(
-            self._service.offer,
+            self._service.offer(),
             query.get("model") or "antiphon",
             max_event_bytes=self.limits.max_event_bytes,
             extensions=Extensions.of(query),

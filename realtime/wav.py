@@ -1,4 +1,4 @@
-"""WAV files of the kinds that people have, to and from the samples that the agent speaks in."""
+"""Sound files of the kinds that people have, to and from the samples that the agent speaks in."""
 
 from pathlib import Path
 
@@ -55,11 +55,16 @@ def check_writable(path: Path) -> None:
 
 
 def write_wav(path: Path, pcm: Pcm, rate: int) -> None:
-    """16-bit PCM. Raises `UnreadableAudio` if the file can't be written."""
+    """16-bit PCM; Opus, which takes 24 and 48 kHz, where the name ends in .ogg. Raises `UnreadableAudio`."""
+    container, coding = _container(path)
     try:
-        soundfile.write(path, pcm, rate, subtype="PCM_16", format="WAV")
+        soundfile.write(path, pcm, rate, subtype=coding, format=container)
     except (soundfile.LibsndfileError, OSError) as error:
         raise UnreadableAudio(f"{path} can't be written: {error}") from error
+
+
+def _container(path: Path) -> tuple[str, str]:
+    return ("OGG", "OPUS") if path.suffix == ".ogg" else ("WAV", "PCM_16")
 
 
 def _check_readable(path: Path) -> None:

@@ -23,6 +23,7 @@ from pipeline.encoders.encoder import Encoder, EncoderStream, Heard
 from pipeline.engine import Engine
 from pipeline.settings import PipelineSettings
 from pipeline.vad import FRAME_SAMPLES
+from pipeline.voices import Choir
 from pipeline.workers import Workers
 from tts.synthesizer import Clause, Pcm, Speech, UnknownVoice, Voice, VoiceInfo, WordTime
 
@@ -214,6 +215,7 @@ class ScriptedSynthesizer:
 
 class ScriptedVoice:
     sample_rate = VOICE_RATE
+    waits = False
 
     def speak(self, clause: Clause) -> Iterator[Speech]:
         for index in range(len(clause.words)):
@@ -250,6 +252,6 @@ def engine(
         vad=ScriptedVad(),
         encoder=ScriptedEncoder(heard),
         decoder=ScriptedDecoder(answers),
-        synthesizer=ScriptedSynthesizer(),
+        synthesizer=Choir.of(ScriptedSynthesizer()),
         workers=Workers(1),
     )

@@ -18,12 +18,12 @@ BEFORE_S = 0.02
 """Kept of the silence before speech: the onset of a first consonant is soft."""
 
 
-def windows(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Cut the frames from `start` to `end` into windows of growing size."""
+def windows(start: int, end: int, sizes: Sequence[int] = WINDOWS) -> Iterator[tuple[int, int]]:
+    """Cut the frames from `start` to `end` into windows of these sizes, of which the last repeats."""
     for i in count():
         if start >= end:
             return
-        size = WINDOWS[min(i, len(WINDOWS) - 1)]
+        size = sizes[min(i, len(sizes) - 1)]
         yield start, min(start + size, end)
         start += size
 

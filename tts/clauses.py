@@ -195,9 +195,29 @@ _INLINE = [
 _ENDING = re.compile(rf"{AFTER}$")
 _NEVER_LAST = (
     *("Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "Gen.", "Sen.", "Gov.", "Capt.", "Lt.", "Sgt.", "Rev.", "Mt.", "Ft."),
-    *("St.", "Fig.", "e.g.", "i.e.", "vs.", "approx.", "est.", "cf."),
+    *("St.", "Fig.", "e.g.", "i.e.", "vs.", "approx.", "est.", "cf.", "Apt."),
 )
-_SOMETIMES_LAST = ("etc.", "Inc.", "Ltd.", "Corp.", "Co.", "Jr.", "Sr.", "Ave.", "Blvd.", "Rd.", "Dept.", "Ph.D.")
+_SOMETIMES_LAST = (
+    "etc.",
+    "Inc.",
+    "Ltd.",
+    "Corp.",
+    "Co.",
+    "Jr.",
+    "Sr.",
+    "Ave.",
+    "Blvd.",
+    "Rd.",
+    "Dept.",
+    "Ph.D.",
+    "Mon.",
+    "Tue.",
+    "Tues.",
+    "Wed.",
+    "Thu.",
+    "Thurs.",
+    "Fri.",
+)
 
 _LETTERED = ("vitamin", "plan", "option", "answer", "part", "section", "group", "type", "class", "grade", "hepatitis")
 """Behind these, a capital with a point ends the sentence; elsewhere it is an initial."""

@@ -108,6 +108,10 @@ class _HttpVoice:
     def sample_rate(self) -> int:
         return RATE
 
+    @property
+    def waits(self) -> bool:
+        return True
+
     def speak(self, clause: Clause) -> Iterator[Speech]:
         if not any(word.spoken for word in clause.words):
             words = tuple(WordTime(i, 0, 0) for i in range(len(clause.words)))

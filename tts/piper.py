@@ -97,6 +97,10 @@ class _PiperVoice:
     def sample_rate(self) -> int:
         return self._spec.rate
 
+    @property
+    def waits(self) -> bool:
+        return False
+
     def speak(self, clause: Clause) -> Iterator[Speech]:
         phonemes = self._phonemizer([word.spoken for word in clause.words], clause.stop)
         ids, spans = phoneme_ids(phonemes, clause.stop, self._spec.ids)

@@ -95,6 +95,10 @@ class _PocketVoice:
     def sample_rate(self) -> int:
         return self._pocket.sample_rate
 
+    @property
+    def waits(self) -> bool:
+        return True
+
     def speak(self, clause: Clause) -> Iterator[Speech]:
         if not any(word.spoken for word in clause.words):
             words = tuple(WordTime(i, 0, 0) for i in range(len(clause.words)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,6 +84,11 @@ class Voice(Protocol):
     @property
     def sample_rate(self) -> int: ...
 
+    @property
+    def waits(self) -> bool:
+        """Whether `speak` waits for sound that is made elsewhere: it must not hold up who computes."""
+        ...
+
     def speak(self, clause: Clause) -> Iterator[Speech]:
         """Synthesize `clause` chunk by chunk; each step computes one chunk, so dropping the iterator stops the work."""
         ...
@@ -98,6 +103,13 @@ class Synthesizer(Protocol):
     def open(self, voice: str) -> Voice:
         """Raises `UnknownVoice` if there is none of that name."""
         ...
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """An engine that holds more than memory: connections, a process."""
+
+    def close(self) -> None: ...
 
 
 class UnknownVoice(ValueError):

@@ -49,8 +49,10 @@ def spoken_words(text: str) -> list[Word]:
     position = 0
     while found := _ANYTHING.search(text, position):
         word, position = _unit(text, found.start())
-        if word.written in DASHES and not word.spoken and words and words[-1].spoken:
-            words[-1] = paused(words[-1])
+        if not word.spoken and words and words[-1].spoken:
+            # A dash, or the mark behind an emoji.
+            mark = "," if word.written in DASHES else first_mark(word.written)
+            words[-1] = paused(words[-1], mark)
         words.append(word)
     return words
 
@@ -74,14 +76,14 @@ def first_mark(after: str) -> str:
     return next((mark for mark in re.sub(r"…|\.{2,}|[—–]", ",", after) if mark in MARKS), "")
 
 
-def paused(word: Word) -> Word:
+def paused(word: Word, mark: str = ",") -> Word:
     """`word` with a mark behind it."""
-    return word if word.spoken.endswith(tuple(MARKS)) else Word(word.written, word.spoken + ",")
+    return word if word.spoken.endswith(tuple(MARKS)) else Word(word.written, word.spoken + mark)
 
 
 def plain(core: str) -> str:
     """A stretch that no rule knows: letters as they are, numbers and symbols as words."""
-    core = core.replace("’", "'").replace("‘", "'")
+    core = core.translate(_SIMPLER)
     parts: list[str] = []
     for piece in _PIECES.findall(core):
         if piece[0].isdecimal():
@@ -107,7 +109,9 @@ def _any(texts: Iterable[str]) -> str:
 
 _ANY = re.compile(rf"(?P<core>\S*?)(?P<after>{AFTER})(?!\S)")
 _ANYTHING = re.compile(r"\S")
-_PIECES = re.compile(r"\d[\d,]*(?:\.\d+)*(?<!,)|[^\W\d_]+(?:['-][^\W\d_]+)*'?|\S")
+_LETTER = r"[^\W\d_½¼¾²³]"
+_PIECES = re.compile(rf"\d[\d,]*(?:\.\d+)*(?<!,)|{_LETTER}+(?:['-]{_LETTER}+)*'?|\S")
+_SIMPLER = str.maketrans("‘’₀₁₂₃₄₅₆₇₈₉", "''0123456789")
 
 
 def _date(month: str, day: str, the_year: str | None) -> str:
@@ -132,7 +136,24 @@ def _time(match: Match) -> str:
     return f"{said} {half}".strip()
 
 
+def _time_to_the_second(match: Match) -> str:
+    return f"{_time(match)} and {plural(match['second'].lstrip('0') or '0', 'second', 'seconds')}"
+
+
+def _times(match: Match) -> str:
+    first, last = (_TIME.fullmatch(time) for time in re.split("[-–]", match["times"]))
+    assert first is not None
+    assert last is not None
+    return f"{_time(first)} to {_time(last)}"
+
+
 def _money(match: Match) -> str:
+    if match["minus"]:
+        return f"minus {_amount_of_money(match)}"
+    return _amount_of_money(match)
+
+
+def _amount_of_money(match: Match) -> str:
     amount, scale = match["amount"], match["scale"]
     one, many, cent, cents = CURRENCIES[match["sign"]]
     if scale:
@@ -155,6 +176,8 @@ def _fraction(match: Match) -> str:
     above, below = int(match["above"]), int(match["below"])
     if (above, below) == (24, 7):
         return "twenty-four seven"
+    if above == below == 50:
+        return "fifty fifty"
     if not 2 <= below <= 20:
         return f"{cardinal(above)} over {cardinal(below)}"
     name = {2: "half" if above == 1 else "halves", 4: "quarter" if above == 1 else "quarters"}.get(
@@ -200,8 +223,16 @@ def _integer(match: Match) -> str:
     return digits(text) if re.fullmatch(rf"\d{{7,{LARGEST}}}", text) and text.rstrip("0")[1:] else number(text)
 
 
+_SCALE = "thousand|[mb]illion|trillion|bn|[kKmMbB]"
+_DOMAINS = "com|org|net|edu|gov|io|ai|dev|app|info|uk|de|fr|eu"
+"""By these an address is known that does not say what it is."""
+_PARTS = {"½": "a half", "¼": "a quarter", "¾": "three quarters"}
+_CLOCK = r"(?:\d{1,2}:[0-5]\d(?: ?[ap]\.?m\b\.?)?|\d{1,2} ?[ap]\.?m\b\.?)"
+_TIME = re.compile(r"(?P<hour>\d{1,2})(?::(?P<minute>\d\d))?(?: ?(?P<half>[ap]\.?m\b\.?))?", re.IGNORECASE)
+
 RULES = [
-    _rule(r"(?P<scheme>https?://|www\.)(?P<host>[\w.-]+\w)(?P<path>[:/?#]\S*?)?", _address),
+    _rule(r"(?P<scheme>[a-z]+://|www\.)(?P<host>[\w.-]+\w)(?P<path>[:/?#]\S*?)?", _address),
+    _rule(rf"(?P<host>(?:[\w-]+\.)+(?:{_DOMAINS}))(?P<path>[:/?#]\S*?)?", _address),
     _rule(r"(?P<host>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)", _address),
     _rule(
         rf"(?P<month>{MONTH}) (?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:,? (?P<year>\d{{4}}))?",
@@ -219,11 +250,23 @@ RULES = [
         re.IGNORECASE,
     ),
     _rule(r"(?P<hour>1[0-2]|[1-9])(?P<minute>) ?(?P<half>[ap]\.?m\b\.?)", _time, re.IGNORECASE),
-    _rule(rf"(?P<sign>[$€£¥₹])(?P<amount>{AMOUNT})(?: ?(?P<scale>thousand|[mb]illion|trillion|bn|[kKmMbB]))?", _money),
-    _rule(rf"(?P<amount>{AMOUNT})(?P<scale>) ?(?P<sign>[€£])", _money),
+    _rule(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?P<half>):(?P<second>[0-5]\d)", _time_to_the_second),
+    _rule(rf"(?P<times>{_CLOCK}[-–]{_CLOCK})", _times, re.IGNORECASE),
+    _rule(
+        rf"(?P<minus>[-−])?(?P<sign>(?:US)?[$]|[€£¥₹])(?P<amount>{AMOUNT})(?: ?(?P<scale>{_SCALE}))?",
+        _money,
+    ),
+    _rule(rf"(?P<minus>)(?P<amount>{AMOUNT})(?P<scale>) ?(?P<sign>[€£])", _money),
     _rule(r"'?(?P<year>[12]\d\d0|[2-9]0)'?s", _decade),
     _rule(rf"(?P<amount>{AMOUNT}) ?(?P<unit>{_any(UNITS)})", _unit_of_measure),
     _rule(r"(?P<phone>(?:\+?\d{1,3}[ .-])?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[.-]\d{4}|\d{3}-\d{4})", _phone),
+    _rule(r"(?P<phone>\+\d{1,3}(?:[ -]\d{2,4}){2,5})", _phone),
+    _rule(
+        r"(?P<feet>\d{1,2})['′](?P<inches>\d{1,2})[\"”″]", lambda m: f"{number(m['feet'])} foot {number(m['inches'])}"
+    ),
+    _rule(r"(?P<whole>\d+)(?P<part>[½¼¾])", lambda m: f"{number(m['whole'])} and {_PARTS[m['part']]}"),
+    _rule(r"v(?P<version>\d+(?:\.\d+)+)", lambda m: f"v {number(m['version'])}"),
+    _rule(r"(?P<year>1[1-9]\d\d|20\d\d)['’]s", lambda m: f"{year(int(m['year']))}'s"),
     _rule(r"(?:(?P<whole>\d{1,3}) )?(?P<above>\d{1,3})[/⁄](?P<below>\d{1,3})", _fraction),
     _rule(r"(?P<number>\d+)(?:st|nd|rd|th)", lambda m: ordinal(int(m["number"][-LARGEST:]))),
     _rule(r"(?P<years>(?:1[1-9]|20)\d\d[-–](?:1[1-9]|20)\d\d)", _years),

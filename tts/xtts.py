@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock, Timer
 
-from tts.http import Http
+from tts.http import RATE, Http
 from tts.synthesizer import Clause, Speech, SpeechFailed, UnknownVoice, Voice, VoiceInfo
 
 SERVER = Path(__file__).with_name("xtts_server.py")
@@ -49,6 +49,7 @@ class Xtts:
 
         `python`: the interpreter that has coqui-tts, "" this one.
         """
+        model = str(Path(model).expanduser())
         licence = "" if Path(model).is_dir() else _licence(model)
         if licence and not accept_licence:
             raise LicenceNotAccepted(
@@ -57,7 +58,7 @@ class Xtts:
             )
         options = ["--model", model, "--language", language, "--threads", str(threads)]
         # Isolated, or modules beside the script would stand in for the standard library's.
-        self._command = [python or sys.executable, "-I", str(server), *options]
+        self._command = [str(Path(python).expanduser()) if python else sys.executable, "-I", str(server), *options]
         self._voices = tuple(VoiceInfo(name, language, licence) for name in voices)
         self._speed = speed
         self._timeout_s = timeout_s
@@ -75,7 +76,7 @@ class Xtts:
         names = [info.name for info in self._voices]
         if voice not in names:
             raise UnknownVoice(f"there is no voice {voice!r}; there are {', '.join(names)}")
-        return _XttsVoice(self, self._ready().open(voice), voice)
+        return _XttsVoice(self, voice)
 
     @property
     def pid(self) -> int:
@@ -93,9 +94,9 @@ class Xtts:
             self._process.communicate()
         self._http = self._process = None
 
-    def current(self, voice: str, held: Voice) -> Voice:
+    def current(self, voice: str, held: Voice | None) -> Voice:
         """`held`, or where the process was started anew, its successor. Raises `SpeechFailed`."""
-        if self._process is not None and self._process.poll() is None:
+        if held is not None and self._process is not None and self._process.poll() is None:
             return held
         return self._ready().open(voice)
 
@@ -147,14 +148,18 @@ class Xtts:
 
 
 class _XttsVoice:
-    def __init__(self, xtts: Xtts, held: Voice, name: str) -> None:
+    def __init__(self, xtts: Xtts, name: str) -> None:
         self._xtts = xtts
-        self._held = held
         self._name = name
+        self._held: Voice | None = None
 
     @property
     def sample_rate(self) -> int:
-        return self._held.sample_rate
+        return RATE
+
+    @property
+    def waits(self) -> bool:
+        return True
 
     def speak(self, clause: Clause) -> Iterator[Speech]:
         self._held = self._xtts.current(self._name, self._held)

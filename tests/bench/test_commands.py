@@ -42,6 +42,20 @@ def test_synthesis(tmp_path: Path) -> None:
     assert sentence["first_chunk_ms"] < sentence["streamed_ms"]
 
 
+def test_voices(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("That sounds lovely.\n")
+    report = bench("voices", "--texts", str(tmp_path / "texts.txt"), "--voices", "en_US-joe-medium,am_michael")
+    assert [(voice["name"], voice["engine"]) for voice in report["voices"]] == [
+        ("en_US-joe-medium", "piper"),
+        ("am_michael", "kokoro"),
+    ]
+    for voice in report["voices"]:
+        assert voice["difference_dbfs"] < -90
+        assert abs(voice["loudness_lufs"] + 23) < 3
+        (sentence,) = voice["sentences"]
+        assert 0 < sentence["first_chunk_ms"] < sentence["streamed_ms"]
+
+
 def test_endpointing(tmp_path: Path) -> None:
     texts = {"finished": ["What is your name?"], "broken_off": ["I would like to"]}
     (tmp_path / "texts.json").write_text(json.dumps(texts))
@@ -70,6 +84,12 @@ def test_thinking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert answer["total_s"] > answer["first_packet_ms"] / 1000 > 0
         assert (answer["thoughts_before"] > 0) is (answer["mode"] == "think_first")
     assert report["right_percent"]["off"].keys() == {"all", "navigate"}
+
+
+def test_a_voice_that_is_not_at_hand_is_refused_by_name() -> None:
+    result = CliRunner().invoke(app, ["bench", "voices", "--voices", "nobody"])
+    assert result.exit_code == 1
+    assert "there is no voice nobody at hand; there are" in " ".join(result.output.split())
 
 
 @pytest.mark.parametrize("command", ["latency", "wer"])

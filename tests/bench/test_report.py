@@ -21,6 +21,9 @@ from bench.synthesis import Report as Synthesis
 from bench.synthesis import Sentence
 from bench.thinking import Answered
 from bench.thinking import Report as Thinking
+from bench.voices import Measured
+from bench.voices import Report as Voices
+from bench.voices import Sentence as InOneVoice
 from bench.wer import Report as Wer
 from bench.wer import Way
 from pipeline.registry import MissingPackage
@@ -57,6 +60,14 @@ REPORTS: dict[str, report.Report] = {
         ],
     ),
     "soak": Soak(180, 20.0, [Spoken(0, True, False, 800.0, 20.0), Spoken(30, False, True, None, None)], 0, None),
+    "voices": Voices(
+        [
+            Measured(
+                "joe", "piper", "en-US", [InOneVoice("Yes.", 3.0, 50, 300, 250, -120.0, "Yes.")], 0.1, 0.08, -23.0
+            ),
+            Measured("far", "http", "", [InOneVoice("Yes.", 1.0, 400, 800, None, None, "Yet.")], 0.8, None, -20.0),
+        ]
+    ),
     "wer": Wer("tiny", 1, {name: Way(5.0, 1, 9.0, 30.0, 40.0, 50.0, 0, {"a": "Yet."}) for name in ("padded", "ours")}),
     "synthesis": Synthesis("joe", 1, [Sentence("Yes.", 1, 0.5, 20.0, 60.0, 50.0, 1e-7, "Yes.")]),
     "encoder cache": EncoderCache(

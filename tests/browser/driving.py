@@ -38,10 +38,10 @@ def started(port: int = 0, **environment: str) -> Iterator[tuple[str, subprocess
 
 
 @asynccontextmanager
-async def calling(url: str, *flags: str, connection: str = "automatic") -> AsyncIterator[Call]:
+async def calling(url: str, *flags: str, connection: str = "automatic", instructions: str = "") -> AsyncIterator[Call]:
     """A call in which the test says what it wants when it wants; behind the scenes nothing may go wrong."""
     async with chromium(silence(RATE), *flags) as browser:
-        call = await open_page(browser, url, {"connection": connection}, scripted=True)
+        call = await open_page(browser, url, {"connection": connection, "instructions": instructions}, scripted=True)
         await call.start()
         yield call
         check(call, url)

@@ -11,6 +11,8 @@ from tests.browser.driving import SPEAKING, calling, captions, check, recording
 from tests.speech import recordings, word_errors
 from tts.synthesizer import Pcm
 
+TALKATIVE = "You are a storyteller. Answer with a long story of many sentences."
+"""So that there is still something to say after somebody has said something over it."""
 WAYS = ("webrtc", "websocket")
 
 ENERGY = """
@@ -48,7 +50,7 @@ async def test_a_question_is_heard_and_answered(server: str, encoder: Encoder, c
 
 @pytest.mark.parametrize("connection", WAYS)
 async def test_a_backchannel_lets_it_go_on_and_a_barge_in_stops_it(server: str, connection: str) -> None:
-    async with calling(server, connection=connection) as call:
+    async with calling(server, connection=connection, instructions=TALKATIVE) as call:
         await call.say(recording("turn_06"))
         await call.until(SPEAKING)
         await call.say(recording("backch_01"))

@@ -16,6 +16,7 @@ from pipeline.engine import Engine
 from pipeline.events import Event, Refused
 from pipeline.settings import PipelineSettings
 from pipeline.smart_turn import SecondOpinion
+from pipeline.voices import Choir
 from pipeline.workers import Urgency
 from tests import doubles
 
@@ -131,10 +132,13 @@ async def talk(
     settings: PipelineSettings | None = None,
     doubt: SecondOpinion | None = None,
     decoder: doubles.ScriptedDecoder | None = None,
+    choir: Choir | None = None,
 ) -> AsyncIterator[Talk]:
     engine = replace(doubles.engine(heard, answers, settings), second_opinion=doubt)
     if decoder is not None:
         engine = replace(engine, decoder=decoder)
+    if choir is not None:
+        engine = replace(engine, synthesizer=choir)
     conversation = Talk(engine, session)
     running = asyncio.create_task(conversation.agent.run())
     try:

@@ -1,5 +1,6 @@
 import asyncio
 import threading
+import weakref
 from collections.abc import Iterator
 from functools import partial
 
@@ -79,3 +80,27 @@ async def test_each_thread_is_prepared_before_its_first_work() -> None:
     finally:
         workers.close()
     assert len(prepared) == 2
+
+
+async def test_what_is_done_is_let_go_of(workers: Workers) -> None:
+    gone = threading.Event()
+
+    class Large:
+        """A model's work."""
+
+    def work(large: Large) -> None:
+        """Done at once."""
+
+    large = Large()
+    weakref.finalize(large, gone.set)
+    await workers.run(Urgency.SPEECH, partial(work, large))
+    del large
+    assert await asyncio.to_thread(gone.wait, 10)
+
+
+async def test_what_waits_keeps_nobody_from_working(workers: Workers) -> None:
+    release = threading.Event()
+    waiting = [asyncio.create_task(workers.wait(release.wait)) for _ in range(3)]
+    assert await workers.run(Urgency.SPEECH, lambda: 1) == 1
+    release.set()
+    assert await asyncio.gather(*waiting) == [True] * 3

@@ -332,7 +332,8 @@ async def test_who_has_the_key_is_told_the_way_through_a_relay() -> None:
     stun = RTCIceServer(["stun:a.example"])
     turn = RTCIceServer(["turn:a.example"], "me", "secret word")
     bounds = Limits(max_sessions=1, session_minutes=1, max_event_bytes=1000, send_timeout_s=1)
-    service = Service(Offer(SETTINGS, ("joe",), "whisper-tiny.en", "en"), {}, SpeakingAgent)
+    offer = Offer(SETTINGS, ("joe",), "whisper-tiny.en", "en")
+    service = Service(lambda: offer, {}, SpeakingAgent)
     app = create_app(service, Guard("127.0.0.1", "secret"), bounds, ice_servers=[stun, turn])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
         known: list[object] = [{"urls": ["stun:a.example"]}]

@@ -222,6 +222,23 @@ def test_an_unknown_voice_is_answered_with_those_there_are() -> None:
     }
 
 
+def test_a_voice_that_is_not_at_hand_is_answered_with_what_to_do() -> None:
+    session = Session(replace(OFFER, absent={"eve": "run antiphon models pull eve"}), "m", max_event_bytes=10_000)
+    received = update(session, audio={"output": {"voice": "eve"}})
+    assert received.commands == (do.Update(FIRST),)
+    message = told(received.events)[0]["error"]["message"]
+    assert message == "The voice 'eve' is not on this server: run antiphon models pull eve."
+
+
+def test_a_voice_that_could_not_be_loaded_stays_what_it_was() -> None:
+    session = new_session()
+    [command] = update(session, audio={"output": {"voice": "ann"}}).commands
+    assert isinstance(command, do.Update)
+    (updated,) = report(session, on.Updated(replace(command.settings, voice="joe")))
+    assert updated["session"]["audio"]["output"]["voice"] == "joe"
+    assert update(session).commands == (do.Update(FIRST),)
+
+
 def test_the_voice_stays_once_it_was_heard() -> None:
     session = new_session()
     start_answer(session)

@@ -99,7 +99,8 @@ def client() -> httpx.AsyncClient:
         raise AssertionError("nobody connects")
 
     settings = SessionSettings("", (), "auto", "audio", "joe", 24_000, None, SemanticVad(), True)
-    service = Service(Offer(settings, ("joe",), "whisper-tiny.en", "en"), {}, never)
+    offer = Offer(settings, ("joe",), "whisper-tiny.en", "en")
+    service = Service(lambda: offer, {}, never)
     app = create_app(service, Guard("127.0.0.1", api_key="sesame"), Limits(1, 1, 1000, 1))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
 

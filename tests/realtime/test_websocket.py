@@ -157,7 +157,7 @@ async def serving(
         **{"max_sessions": 2, "session_minutes": 1, "max_event_bytes": 10_000, "send_timeout_s": 5} | limits
     )
     offer = Offer(SETTINGS, ("joe",), "whisper-tiny.en", "en")
-    app = create_app(Service(offer, {"decoder": "scripted"}, open_agent), guard or Guard("127.0.0.1"), bounds)
+    app = create_app(Service(lambda: offer, {"decoder": "scripted"}, open_agent), guard or Guard("127.0.0.1"), bounds)
     server = ReadyServer(app, "127.0.0.1", 0, bounds)
     task = asyncio.create_task(server.serve())
     await server.listens.wait()
@@ -285,6 +285,7 @@ async def test_health_is_open_and_the_guard_stands_before_every_route() -> None:
             "max_sessions": 2,
             "models": {"decoder": "scripted"},
             "voices": ["joe"],
+            "loaded_voices": [],
             "ice_servers": [],
         }
         assert (await client.get("/health", headers={"Host": "evil.example"})).status_code == 403

@@ -11,8 +11,8 @@ from pipeline.models import ModelStore
 from tests.speech import word_errors
 from tts.chunks import CHUNK_S, PAUSE_S, QUIET, windows
 from tts.clauses import ClauseSplitter
-from tts.kokoro import NORMS, RATE, Kokoro, read_styles, silence, styled
-from tts.kokoro_graph import HOP, KokoroGraph, KokoroLatents, load_norms
+from tts.kokoro import NORMS, RATE, WINDOWS, Kokoro, read_styles, silence, styled
+from tts.kokoro_graph import HOP, REACH, KokoroGraph, KokoroLatents, load_norms
 from tts.kokoro_phonemes import token_ids
 from tts.phonemes import EnglishPhonemizer
 from tts.synthesizer import Clause, Pcm, Speech, UnknownVoice, Word, WordTime
@@ -24,7 +24,8 @@ def clause(text: str, stop: str = ".") -> Clause:
     return Clause(tuple(Word(word, word) for word in text.split()), stop)
 
 
-LONG = clause("The capital of France is Paris, and about two million people live there")
+LONG = clause("The capital of France is Paris, and two million live there")
+SHORT = clause("I'm sorry, I didn't quite catch that")
 
 
 def spoken(kokoro: Kokoro, what: Clause, voice: str = "af_heart") -> list[Speech]:
@@ -50,17 +51,22 @@ def in_frames(graph: KokoroGraph, what: Clause, voice: str) -> tuple[list[int], 
     return ids, graph.latents(ids, styled(styles, ids), speed=1.0)
 
 
-@pytest.mark.parametrize("voice", ["af_heart", "am_fenrir", "bm_george"])
+@pytest.fixture(scope="module")
+def said(kokoro: Kokoro) -> list[Speech]:
+    return spoken(kokoro, LONG)
+
+
+@pytest.mark.parametrize("voice", ["af_heart", "bm_george"])
 def test_windows_have_no_seams(kokoro: Kokoro, voice: str) -> None:
-    ids, latents = in_frames(kokoro.graph, LONG, voice)
+    ids, latents = in_frames(kokoro.graph, SHORT, voice)
     layers = kokoro.norms[voice].at(silence(ids, latents))
     whole = kokoro.graph.decode(latents, layers, 0, latents.frames)
-    parts = [kokoro.graph.decode(latents, layers, *window) for window in windows(0, latents.frames)]
+    parts = [kokoro.graph.decode(latents, layers, *window) for window in windows(0, latents.frames, WINDOWS)]
     assert whole.size == latents.frames * HOP == latents.bounds[-1]
     assert dbfs(float(np.abs(np.concatenate(parts) - whole).max())) < -90
 
 
-@pytest.mark.parametrize("text", ["Yes, of course", "I'm sorry, I didn't quite catch that"])
+@pytest.mark.parametrize("text", ["Yes, of course", "That sounds lovely"])
 def test_what_is_predicted_is_as_loud_as_what_is_measured(kokoro: Kokoro, text: str) -> None:
     ids, latents = in_frames(kokoro.graph, clause(text), "bf_emma")
     ((whole, _),) = kokoro.graph.rendered([latents])
@@ -74,17 +80,23 @@ def test_normalized_as_measured_it_is_what_the_uncut_vocoder_makes(kokoro: Kokor
     assert dbfs(float(np.abs(kokoro.graph.decode(latents, layers, 0, latents.frames) - whole).max())) < -90
 
 
-def test_chunks_are_short_and_the_first_is_shortest(kokoro: Kokoro) -> None:
-    sizes = [chunk.pcm.size for chunk in spoken(kokoro, LONG)]
-    assert max(sizes) <= CHUNK_S * RATE
-    assert sizes[0] <= 0.1 * RATE
+def test_chunks_are_short(said: list[Speech]) -> None:
+    assert max(chunk.pcm.size for chunk in said) <= CHUNK_S * RATE
 
 
-def test_every_word_has_its_time(kokoro: Kokoro) -> None:
-    speech = spoken(kokoro, LONG)
+def test_each_window_is_made_before_the_one_before_it_was_played() -> None:
+    in_hand = 0.0
+    for first, last in windows(0, 1000, WINDOWS):
+        decoded = min(first, REACH) + last - first + REACH
+        in_hand -= 0.53 * decoded if first else 0.0
+        assert in_hand >= 0
+        in_hand += last - first
+
+
+def test_every_word_has_its_time(said: list[Speech]) -> None:
     position = 0
     times: list[WordTime] = []
-    for chunk in speech:
+    for chunk in said:
         assert all(position <= word.start < position + chunk.pcm.size for word in chunk.words)
         times += chunk.words
         position += chunk.pcm.size
@@ -137,9 +149,9 @@ def test_dropping_the_iterator_stops_the_work(kokoro: Kokoro, monkeypatch: pytes
 
 
 def test_a_clause_that_is_too_long_is_spoken_in_breaths(kokoro: Kokoro, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tts.kokoro.BREATH", 40)
-    many = Word("555555555", "five five five five five five five five five")
-    long = Clause((*LONG.words[:6], many, *LONG.words[6:]), ".")
+    monkeypatch.setattr("tts.kokoro.BREATH", 20)
+    many = Word("5555", "five five five five")
+    long = Clause((*SHORT.words[:3], many, *SHORT.words[3:]), ".")
     speech = spoken(kokoro, long)
     times = [word for chunk in speech for word in chunk.words]
     assert [word.index for word in times] == list(range(len(long.words)))
@@ -161,12 +173,7 @@ def test_the_voices(kokoro: Kokoro) -> None:
 
 ANSWERS = (
     "Jupiter is the largest planet in our solar system, and it has 95 known moons.",
-    "Sure! Water boils at 100°C at sea level.",
-    "You should chop the onions first, then heat some oil in a large pan.",
     "I'm sorry, I didn't quite catch that. Could you say it again?",
-    "The Great Wall of China is more than 13,000 miles long.",
-    "That sounds like a great idea. Let's do it!",
-    "Python is a programming language that is easy to read.",
 )
 
 

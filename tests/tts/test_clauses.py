@@ -1,5 +1,7 @@
 """Where an answer is cut into clauses, and what of its markup is left."""
 
+import re
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -97,6 +99,25 @@ SPOKEN = {
     "Run this:\n```\nx = 1\n```\nAll done 😀 now.": ["Run this:", "", "All done now."],
     "This is it: https://x.org/a?b=c": ["This is it:", "x dot org"],
     "**Note:** see [it](http://x.org).": ["Note: see it."],
+    # Markdown
+    "## The plan\nGo **home**.": ["The plan.", "Go home."],
+    "> As *she* said.": ["As she said."],
+    "~~Old~~ new ***things*** here.": ["Old new things here."],
+    "---\nAfter the line.": ["After the line."],
+    "See <https://x.org/a> for it.": ["See x dot org for it."],
+    "![A cat](cat.png) sleeps here.": ["A cat sleeps here."],
+    "Water is H<sub>2</sub>O &amp; more.": ["Water is H two O and more."],
+    "It is said so[^2] everywhere.": ["It is said so everywhere."],
+    # code
+    "Call `print(x)` for it.": ["Call print x for it."],
+    "~~~\nrm -rf /\n~~~\nThat was it.": ["", "That was it."],
+    # lists
+    "- 5 km\n- 10 km": ["five kilometers.", "ten kilometers"],
+    "10. Rest\n11. Eat well": ["ten, Rest.", "eleven, Eat well"],
+    "* [ ] call Dr. Lee\n* [x] pay $5": ["call Doctor Lee.", "pay five dollars"],
+    # emoji
+    "Well done 🎉🎉! Go on 👉 there.": ["Well done! Go on there."],
+    "🚀 Ready to go?": ["Ready to go?"],
 }
 
 
@@ -150,6 +171,50 @@ def test_cuts_of_the_stream_change_nothing(text: str, data: st.DataObject | None
 @given(prose)
 def test_nothing_of_plain_prose_is_lost(text: str) -> None:
     assert written(split(text)) == " ".join(text.split())
+
+
+ATOMS = st.sampled_from(
+    [
+        *[(word, word) for word in ("it", "was", "Rome", "never", "well-known", "don't", "Zoë")],
+        *[("42", "forty-two"), ("$5.50", "five dollars and fifty cents"), ("5 km", "five kilometers"), ("😀", "")],
+        *[
+            ("March 5, 2024", "March fifth, twenty twenty-four"),
+            ("10:30 a.m.", "ten thirty AM"),
+            ("3/4", "three quarters"),
+        ],
+        *[
+            ("Dr. Smith", "Doctor Smith"),
+            ("e.g.", "for example"),
+            ("AT&T", "AT and T"),
+            ("2.0.1", "two point zero point one"),
+        ],
+        *[("**bold**", "bold"), ("`a b`", "a b"), ("[the page](http://x.org/a)", "the page"), ("_so_", "so")],
+        *[
+            ("https://x.org/a?b", "x dot org"),
+            ("ann@x.org", "ann at x dot org"),
+            ("555-1234", "five five five, one two three four"),
+        ],
+        *[
+            ("Henry VIII", "Henry the eighth"),
+            ("25°C", "twenty-five degrees Celsius"),
+            ("the 1990s", "the nineteen nineties"),
+        ],
+    ]
+)
+MARKS_BETWEEN = st.sampled_from(["", "", "", ",", ";", "!", "?"])
+
+
+@given(st.lists(st.tuples(ATOMS, MARKS_BETWEEN), min_size=1, max_size=20), st.data())
+def test_what_reaches_the_synthesizer_means_the_same_in_order_and_whole(
+    atoms: list[tuple[tuple[str, str], str]], data: st.DataObject
+) -> None:
+    # A word between them: "Henry VIII 42" may be understood in more than one way, also by people.
+    text = " and ".join(f"{written}{mark}" for (written, _), mark in atoms)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(text)))))
+    clauses = split(*(text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)))
+    spoken = " ".join(clause.spoken for clause in clauses)
+    meant = " and ".join(said for (_, said), _ in atoms)
+    assert re.findall(r"[^\W_]+", spoken) == re.findall(r"[^\W_]+", meant)
 
 
 @given(markdown)

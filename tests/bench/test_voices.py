@@ -1,0 +1,32 @@
+"""What is made of what was measured of a voice."""
+
+import numpy as np
+import pytest
+
+from bench.voices import Measured, Sentence, loudness_lufs
+
+
+@pytest.mark.parametrize("rate", [22_050, 24_000, 48_000])
+def test_loudness_is_that_of_the_standard(rate: int) -> None:
+    # EBU Tech 3341: a sine of 1 kHz whose peaks are at -20 dBFS, on one channel, has -23 LUFS.
+    sine = 0.1 * np.sin(2 * np.pi * 1000 * np.arange(5 * rate) / rate)
+    assert loudness_lufs(sine.astype(np.float32), rate) == pytest.approx(-23, abs=0.1)
+
+
+def test_each_length_has_its_median_and_the_worst_share_is_told() -> None:
+    sentences = [
+        Sentence("Good.", 1.0, 40, 100, 90, -120, "Good."),
+        Sentence("Better.", 3.0, 50, 300, 200, -110, "Better."),
+        Sentence("Best of all.", 3.5, 70, 400, 200, -130, "Best of wall."),
+    ]
+    voice = Measured("joe", "piper", "en-US", sentences, 0.1, 0.1, -23)
+    assert list(voice.first_chunks_ms()) == [40, 60, None]
+    assert voice.first_chunk_percent == 35
+    assert voice.difference_dbfs == -110
+    assert voice.word_error_percent == 20
+
+
+def test_what_an_engine_cannot_be_asked_for_is_not_told() -> None:
+    voice = Measured("far", "http", "", [Sentence("Good.", 3.0, 40, 100, None, None, "Good.")], 0.1, None, -23)
+    assert voice.first_chunk_percent is None
+    assert voice.difference_dbfs is None

@@ -1,0 +1,55 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from realtime.cli import app
+
+
+@pytest.fixture(autouse=True)
+def nothing_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings with an empty cache, and a port at which nothing can listen."""
+    monkeypatch.chdir(tmp_path)
+    Path("config.toml").write_text(f'[models]\ncache = "{tmp_path}"\noffline = true\n[server]\nport = 1\n')
+
+
+def antiphon(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def test_lists_the_voices_and_what_would_fetch_them() -> None:
+    shown = antiphon("voices")
+    assert shown.exit_code == 0
+    assert "bf_emma" in shown.stdout
+    assert "run antiphon models pull kokoro-voices kokoro-82m" in shown.stdout
+    rows = json.loads(antiphon("voices", "--json").stdout)
+    assert rows[0] == {
+        "name": "en_US-joe-medium",
+        "engine": "piper",
+        "language": "en-US",
+        "licence": "CC0-1.0",
+        "bytes": 63_206_088,
+        "state": "to be fetched",
+    }
+
+
+def test_a_voice_of_a_package_that_is_missing_is_listed_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.registry.find_spec", lambda name: None)
+    states = {row["name"]: row["state"] for row in json.loads(antiphon("voices", "--json").stdout)}
+    assert states["af_heart"] == "package missing"
+
+
+@pytest.mark.parametrize(
+    ("voice", "reason"),
+    [
+        ("nobody", "there is no voice 'nobody'; there are en_US-joe-medium, af_heart"),
+        ("af_heart", "run antiphon models pull kokoro-voices kokoro-82m"),
+        ("en_US-joe-medium", "offline forbids to fetch it"),
+    ],
+)
+def test_what_cannot_be_spoken_is_refused_in_plain_words(voice: str, reason: str) -> None:
+    refused = antiphon("say", "Hello.", "--voice", voice, "--out", "hello.wav")
+    assert refused.exit_code == 1
+    assert reason in refused.stderr
+    assert not Path("hello.wav").exists()
