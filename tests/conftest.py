@@ -2,8 +2,12 @@
 
 import asyncio
 import inspect
+import signal
 
 import pytest
+
+# Started in the background of a script, a process ignores Ctrl-C, and so do those that it starts: tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -69,7 +69,7 @@ async def test_mute_interrupt_and_start_over(server: str) -> None:
     async with calling(server) as call:
         page = call.page
         await page.click("#mute")
-        assert await page.inner_text("#state") == "Muted"
+        await call.until("document.querySelector('#state').textContent === 'Muted'")
         await call.say(recording("barge_01"))
         await page.click("#mute")
         await call.say(recording("turn_06"))
