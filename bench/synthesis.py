@@ -23,7 +23,7 @@ from pipeline.settings import VoiceSettings
 from tts.chunks import windows
 from tts.phonemes import EnglishPhonemizer
 from tts.piper import Piper, phoneme_ids
-from tts.synthesizer import Clause, Pcm
+from tts.synthesizer import Clause, Pcm, Voice
 from tts.text import MARKS, spoken_words
 from tts.vits import Latents, Vits
 
@@ -109,7 +109,7 @@ def measure(
     config = model.with_name(f"{model.name}.json")
     piper = Piper(model, config, speed=settings.speed, threads=settings.threads)
     bench = _Bench(piper, Whole(model, config, settings), encoder)
-    bench.speak(clause(texts[0]))  # The first one is slower: memory, and the dictionary of phonemes.
+    speak(piper.open(piper.voices[0].name), clause(texts[0]))  # The first one is slower.
     sentences = []
     for text in texts:
         tell(text)
@@ -171,7 +171,7 @@ class _Bench:
             at_once_ms.append((time.perf_counter() - began) * 1e3)
             parts = [self._whole.vits.decode(latents, *window) for window in windows(0, latents.frames)]
             difference = max(difference, float(np.max(np.abs(np.concatenate(parts) - pcm))))
-        streamed = [self.speak(spoken) for _ in range(repeats)]
+        streamed = [speak(self._voice, spoken) for _ in range(repeats)]
         rate = self._voice.sample_rate
         return Sentence(
             text=text,
@@ -181,19 +181,22 @@ class _Bench:
             streamed_ms=median(last for _, _, last in streamed),
             at_once_ms=median(at_once_ms),
             difference=difference,
-            heard=self._heard(streamed[-1][0]),
+            heard=recognized(self._encoder, streamed[-1][0], rate),
         )
 
-    def speak(self, spoken: Clause) -> tuple[Pcm, float, float]:
-        """The audio, and the milliseconds to its first chunk and to its last."""
-        began = time.perf_counter()
-        chunks, arrived_ms = [], []
-        for speech in self._voice.speak(spoken):
-            chunks.append(speech.pcm)
-            arrived_ms.append((time.perf_counter() - began) * 1e3)
-        return np.concatenate(chunks), arrived_ms[0], arrived_ms[-1]
 
-    def _heard(self, pcm: Pcm) -> str:
-        stream = self._encoder.open()
-        stream.push(soxr.resample(pcm, self._voice.sample_rate, INPUT_RATE))
-        return stream.finish().text
+def speak(voice: Voice, spoken: Clause) -> tuple[Pcm, float, float]:
+    """The audio, and the milliseconds to its first chunk and to its last."""
+    began = time.perf_counter()
+    chunks, arrived_ms = [], []
+    for speech in voice.speak(spoken):
+        chunks.append(speech.pcm)
+        arrived_ms.append((time.perf_counter() - began) * 1e3)
+    return np.concatenate(chunks), arrived_ms[0], arrived_ms[-1]
+
+
+def recognized(encoder: Encoder, pcm: Pcm, rate: int) -> str:
+    """What is understood of it."""
+    stream = encoder.open()
+    stream.push(soxr.resample(pcm, rate, INPUT_RATE))
+    return stream.finish().text

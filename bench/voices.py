@@ -16,9 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.report import GOOD, LINE, PALE, number
-from bench.synthesis import Whole, clause
+from bench.synthesis import Whole, clause, recognized, speak
 from bench.wer import normalised, word_error_percent
-from pipeline.audio import INPUT_RATE
 from pipeline.encoders.encoder import Encoder
 from pipeline.errors import PlainError
 from pipeline.models import ModelStore
@@ -218,11 +217,11 @@ class _Bench:
         self.rate = self._voice.sample_rate
         self.spoken: list[Pcm] = []
         """All that it said."""
-        self._speak(clause("Good morning."))  # The first one is slower.
+        speak(self._voice, clause("Good morning."))  # The first one is slower.
 
     def measure(self, text: str) -> Sentence:
         spoken = clause(text)
-        pcm, first_ms, last_ms = self._speak(spoken)
+        pcm, first_ms, last_ms = speak(self._voice, spoken)
         self.spoken.append(pcm)
         at_once = self._at_once(spoken) if self._at_once is not None else None
         return Sentence(
@@ -232,21 +231,8 @@ class _Bench:
             streamed_ms=last_ms,
             at_once_ms=at_once[0] if at_once else None,
             difference_dbfs=at_once[1] if at_once else None,
-            heard=self._heard(pcm),
+            heard=recognized(self._encoder, pcm, self.rate),
         )
-
-    def _speak(self, spoken: Clause) -> tuple[Pcm, float, float]:
-        began = time.perf_counter()
-        chunks, arrived_ms = [], []
-        for speech in self._voice.speak(spoken):
-            chunks.append(speech.pcm)
-            arrived_ms.append((time.perf_counter() - began) * 1e3)
-        return np.concatenate(chunks), arrived_ms[0], arrived_ms[-1]
-
-    def _heard(self, pcm: Pcm) -> str:
-        stream = self._encoder.open()
-        stream.push(soxr.resample(pcm, self.rate, INPUT_RATE))
-        return stream.finish().text
 
 
 AtOnce = Callable[[Clause], tuple[float, float]]

@@ -7,7 +7,7 @@ import httpx
 import numpy as np
 
 from tts.chunks import CHUNK_S, Pace, amplified, trimmed
-from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, UnknownVoice, Voice, VoiceInfo, WordTime
+from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, Voice, VoiceInfo, WordTime, check_known
 
 RATE = 24_000
 """Of the API's raw format, 16 bits, little-endian, mono."""
@@ -54,9 +54,7 @@ class Http:
         return self._infos
 
     def open(self, voice: str) -> Voice:
-        names = [info.name for info in self._infos]
-        if voice not in names:
-            raise UnknownVoice(f"there is no voice {voice!r}; there are {', '.join(names)}")
+        check_known(voice, [info.name for info in self._infos])
         return _HttpVoice(self, voice)
 
     def close(self) -> None:

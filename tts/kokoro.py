@@ -10,7 +10,7 @@ from tts.chunks import CHUNK_S, PAUSE_S, amplified, chunks, ended, windows
 from tts.kokoro_graph import HOP, Floats, KokoroGraph, KokoroLatents, load_norms
 from tts.kokoro_phonemes import PAUSES, token_ids
 from tts.phonemes import EnglishPhonemizer, Phonemizer
-from tts.synthesizer import Clause, Speech, UnknownVoice, Voice, VoiceInfo, WordTime
+from tts.synthesizer import Clause, Speech, Voice, VoiceInfo, WordTime, check_known
 
 RATE = 24_000
 LEAD_FRAMES = 3
@@ -61,8 +61,7 @@ class Kokoro:
         return self._infos
 
     def open(self, voice: str) -> Voice:
-        if voice not in self._styles:
-            raise UnknownVoice(f"there is no voice {voice!r}; there are {', '.join(self._styles)}")
+        check_known(voice, self._styles)
         return _KokoroVoice(self, voice)
 
     def speak(self, voice: str, clause: Clause) -> Iterator[Speech]:

@@ -10,7 +10,7 @@ import torch
 from pocket_tts import TTSModel
 
 from tts.chunks import CHUNK_S, Pace, trimmed
-from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, UnknownVoice, Voice, VoiceInfo, WordTime
+from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, Voice, VoiceInfo, WordTime, check_known
 
 LICENCE = "CC-BY-4.0"
 
@@ -45,9 +45,7 @@ class Pocket:
         return int(self.model.sample_rate)
 
     def open(self, voice: str) -> Voice:
-        names = [info.name for info in self._infos]
-        if voice not in names:
-            raise UnknownVoice(f"there is no voice {voice!r}; there are {', '.join(names)}")
+        check_known(voice, [info.name for info in self._infos])
         return _PocketVoice(self, voice)
 
     def sound(self, voice: str, text: str) -> Iterator[Pcm]:

@@ -1,6 +1,6 @@
 """The contract every voice keeps: a clause of words in, chunks of speech with word times out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -114,6 +114,12 @@ class Closable(Protocol):
 
 class UnknownVoice(ValueError):
     """No voice has that name; the message lists those that there are."""
+
+
+def check_known(voice: str, names: Collection[str]) -> None:
+    """Raises `UnknownVoice` unless `voice` is one of `names`."""
+    if voice not in names:
+        raise UnknownVoice(f"there is no voice {voice!r}; there are {', '.join(names)}")
 
 
 class SpeechFailed(RuntimeError):

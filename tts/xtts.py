@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock, Timer
 
 from tts.http import RATE, Http
-from tts.synthesizer import Clause, Speech, SpeechFailed, UnknownVoice, Voice, VoiceInfo
+from tts.synthesizer import Clause, Speech, SpeechFailed, Voice, VoiceInfo, check_known
 
 SERVER = Path(__file__).with_name("xtts_server.py")
 LOADING_S = 300.0
@@ -73,9 +73,7 @@ class Xtts:
         return self._voices
 
     def open(self, voice: str) -> Voice:
-        names = [info.name for info in self._voices]
-        if voice not in names:
-            raise UnknownVoice(f"there is no voice {voice!r}; there are {', '.join(names)}")
+        check_known(voice, [info.name for info in self._voices])
         return _XttsVoice(self, voice)
 
     @property
