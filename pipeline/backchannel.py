@@ -6,8 +6,8 @@ from collections.abc import Collection
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _HUM = r"[hmn]*m[hm]*(?:-?[hm]+)*|[aeou]+h+(?:-?[aeouhm]+)*|h+[aeu]+h*m+"
 """Sounds that recognizers spell in many ways: mm, mm-hmm, hm, uh-huh, ah, hum."""
-HUMS = ("Mm-hmm.", "Mm.", "Hmm.", "Uh-huh.", "Yeah.", "Okay.", "Right.")
-"""As a recognizer would write them, if it could."""
+HUMS = ("Mm-hmm.", "Mm.", "Mm", "Hmm.", "Hmm", "Uh-huh.", "Yeah.", "Okay.", "Right.")
+"""As a recognizer would write them, if it could; a full stop is a token like any other, and may be unlikely."""
 _SOME = 3
 """Words of speech that goes on, from which it is judged: the last one is cut, and one alone may be a chance."""
 

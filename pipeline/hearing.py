@@ -91,8 +91,9 @@ class Hearing:
         return self._recent.last(_KEPT_SAMPLES)
 
     def since(self, at: int) -> Pcm:
-        """The sound from the sample `at` on, or what is left of it."""
-        return self._recent.last(self.received - at)
+        """The sound from the sample `at` until the clock, or what is left of it."""
+        sound = self._recent.last(self.received - at)
+        return sound[: len(sound) - (self.received - self.clock)]
 
     def close_utterance(self) -> Utterance | None:
         utterance, self.utterance = self.utterance, None

@@ -19,8 +19,8 @@ from tts.synthesizer import Pcm
 log = logging.getLogger(__name__)
 
 _SURE = 6.0
-"""Natural logarithm of how much likelier words must be than any hum. Of 42 backchannels in synthetic voices those that
-were written as other words came to at most 4.7; of 42 barge-ins in the same voices the least came to 6.4."""
+"""Natural logarithm of how much likelier words must be than any hum. Of 130 hums in eleven synthetic voices, each at two
+speeds, 6 % came to more; of 182 barge-ins in the same voices, half of them one word, 4 % to less."""
 _LONGEST_HUM = 2 * INPUT_RATE
 """Nobody hums for longer, with what was kept from before."""
 
@@ -52,7 +52,8 @@ class Overlap:
                 self._play("paused")
             case Overheard():
                 self._newest = decision
-                self._tasks.create_task(self._judge(decision))
+                padding = samples(self._place.engine.settings.turn.prefix_padding_s)
+                self._tasks.create_task(self._judge(decision, self._hearing.since(decision.since - padding)))
             case Lifted():
                 self.over()
 
@@ -63,9 +64,7 @@ class Overlap:
         if self._changed:
             self._play("full")
 
-    async def _judge(self, overheard: Overheard) -> None:
-        padding = samples(self._place.engine.settings.turn.prefix_padding_s)
-        pcm = self._hearing.since(overheard.since - padding)
+    async def _judge(self, overheard: Overheard, pcm: Pcm) -> None:
         engine = self._place.engine
         try:
             barge_in = await engine.workers.run(Urgency.TAIL, lambda: self._takes_the_floor(pcm, overheard.going_on))

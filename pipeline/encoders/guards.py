@@ -60,7 +60,7 @@ def compression(text: str) -> float:
 
 def repeated_words(text: str) -> int:
     """Words in the longest run that only says again, right away, what was just said."""
-    words = ["".join(filter(str.isalnum, word)) for word in text.lower().split()]
+    words = plain_words(text)
     longest = 0
     for period in range(1, len(words) // 2 + 1):
         run = 0
@@ -70,3 +70,8 @@ def repeated_words(text: str) -> int:
             if run >= period:
                 longest = max(longest, run)
     return longest
+
+
+def plain_words(text: str) -> list[str]:
+    """The words without their case and punctuation."""
+    return ["".join(filter(str.isalnum, word)) for word in text.lower().split()]

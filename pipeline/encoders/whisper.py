@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from pipeline.audio import INPUT_RATE
 from pipeline.encoders.agreement import Agreement, Unit
 from pipeline.encoders.encoder import Heard
-from pipeline.encoders.guards import MIN_LOGPROB, Hypothesis, doubtful, runaway, silent
+from pipeline.encoders.guards import MIN_LOGPROB, Hypothesis, doubtful, plain_words, runaway, silent
 from pipeline.encoders.logmel import HOP, LogMel, LogMels, scaled
 from pipeline.encoders.windows import Cut, cut_anywhere, cut_at_sentence
 from tts.synthesizer import Pcm
@@ -298,7 +298,8 @@ class WhisperStream:
             if silent(hypothesis):
                 return None
             # What both ways of encoding repeat was really said twice.
-            if not doubtful(hypothesis) or (hypothesis.text == first.text and not runaway(hypothesis)):
+            repeated = plain_words(hypothesis.text) == plain_words(first.text)
+            if not doubtful(hypothesis) or (repeated and not runaway(hypothesis)):
                 return hypothesis
         return None
 

@@ -109,10 +109,10 @@ async def test_a_barge_in_leaves_the_played_words(tmp_path: Path) -> None:
         audio = caller.audio(done.response.id)
         spoken = done.response.output[0].content[0].transcript
         await caller.say(silence(len(audio) // 2))
-        await caller.say(recordings()["barge_01"].pcm(24_000), silence_s=1)
-        cut = await caller.until("conversation.item.truncated")
+        await caller.say(recordings()["barge_01"].pcm(24_000))
+        cut = await caller.quiet_until("conversation.item.truncated")
         assert 0 < cut.audio_end_ms * WIRE_SAMPLES_A_MS < len(audio)
-        await caller.until("response.done")
+        await caller.quiet_until("response.done")
         await caller.connection.conversation.item.retrieve(item_id=cut.item_id)
         item = (await caller.until("conversation.item.retrieved")).item
         assert 0 < len(item.content[0].transcript) < len(spoken)

@@ -112,9 +112,9 @@ async def test_a_barge_in_leaves_exactly_the_played_words() -> None:
         spoken = done.response.output[0].content[0].transcript
         # The person listens to a half of it, and then breaks in.
         await caller.say(silence(len(audio) // 2))
-        await caller.say(recordings()["barge_01"].pcm(24_000), silence_s=0.5)
-        cut = await caller.until("conversation.item.truncated")
-        await caller.until("response.done")
+        await caller.say(recordings()["barge_01"].pcm(24_000))
+        cut = await caller.quiet_until("conversation.item.truncated")
+        await caller.quiet_until("response.done")
         await caller.connection.conversation.item.retrieve(item_id=cut.item_id)
         item = (await caller.until("conversation.item.retrieved")).item
         remembered = item.content[0].transcript
