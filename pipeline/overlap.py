@@ -19,8 +19,8 @@ from tts.synthesizer import Pcm
 log = logging.getLogger(__name__)
 
 _SURE = 6.0
-"""Natural logarithm of how much likelier words must be than any hum. Of 130 hums in eleven synthetic voices, each at two
-speeds, 6 % came to more; of 182 barge-ins in the same voices, half of them one word, 4 % to less."""
+"""Natural logarithm of how much likelier words must be than any hum. Of 130 hums in eleven synthetic voices, each at
+two speeds, 6 % came to more; of 182 barge-ins in the same voices, half of them one word, 4 % to less."""
 _LONGEST_HUM = 2 * INPUT_RATE
 """Nobody hums for longer, with what was kept from before."""
 
