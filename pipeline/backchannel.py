@@ -18,8 +18,18 @@ def takes_the_floor(text: str, going_on: bool, backchannels: Collection[str]) ->
     Words that nobody could make out don't, and neither do hums and the phrases of `backchannels`, in lower case. While
     the speech is `going_on` its last word is not trusted.
     """
-    words = _WORD.findall(text.lower().replace("’", "'"))
+    words = _words(text)
     if going_on:
         words = words[:-1] if len(words) >= _SOME else []
     phrases = "|".join([*map(re.escape, sorted(backchannels, key=len, reverse=True)), _HUM])
     return re.fullmatch(rf"(?:(?:{phrases})(?:\s|$))*", " ".join(words)) is None
+
+
+def breaks_in(text: str, interruptions: Collection[str]) -> bool:
+    """Whether `text` begins with a phrase, in lower case, of somebody who wants the floor."""
+    phrases = "|".join(map(re.escape, interruptions))
+    return bool(phrases) and re.match(rf"(?:{phrases})(?:\s|$)", " ".join(_words(text))) is not None
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.lower().replace("’", "'"))

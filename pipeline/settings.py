@@ -159,6 +159,11 @@ class TurnSettings(Section):
         *("totally", "definitely", "interesting", "i see", "i know", "got it", "go on", "makes sense", "no way"),
     )
     """What people say to one who speaks so that he goes on, beside hums; lower case."""
+    interruptions: tuple[str, ...] = (
+        *("stop", "wait", "no", "hold on", "hang on", "what", "but", "actually", "excuse me", "sorry", "hey"),
+        *("one moment", "one second", "just a", "never mind", "enough", "be quiet", "shut up", "pause", "listen"),
+    )
+    """How people begin who want the floor; what else they say must be unlike any hum; lower case."""
     max_turn_s: float = Field(default=120, ge=5)
     """A turn that goes on longer is cut here, so that memory is bounded."""
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.backchannel import takes_the_floor
+from pipeline.backchannel import breaks_in, takes_the_floor
 from pipeline.settings import TurnSettings
 
 PHRASES = TurnSettings().backchannels
@@ -63,3 +63,15 @@ def test_backchannels_in_a_row_are_one(phrases: list[str], between: str) -> None
 def test_other_languages_have_their_own() -> None:
     assert takes_the_floor("Genau.", going_on=False, backchannels=PHRASES)
     assert not takes_the_floor("Ja, genau.", going_on=False, backchannels=("ja", "genau"))
+
+
+@pytest.mark.parametrize(
+    ("text", "breaks"),
+    [
+        *(("Stop, stop, please.", True), ("What?", True), ("Hang on, I have a question.", True)),
+        *(("Nobody knows.", False), ("Scan them home.", False), ("", False), ("I said stop.", False)),
+    ],
+)
+def test_some_words_are_said_to_break_in_only(text: str, breaks: bool) -> None:
+    assert breaks_in(text, TurnSettings().interruptions) is breaks
+    assert not breaks_in(text, ())
