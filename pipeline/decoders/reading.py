@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from itertools import takewhile
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DummyLayer, DynamicLayer, DynamicSlidingWindowLayer
 
 from pipeline.decoders.decoder import DecoderError
 from pipeline.embeddings import Embeddings
-from pipeline.kv_cache import fork
+from pipeline.kv_cache import Rows, fork
 
 Atom = int | tuple[Embeddings, int]
 """What takes one place in a context: a token, or one vector of a sound."""
@@ -21,7 +21,7 @@ CHUNK = 256
 
 class Reader:
     """What a model has read. Sliding-window layers keep all of it as well, their masks hide what is too far back: what
-    has left a window could not be gone back to."""
+    has left a window could not be gone back to. Where the model fails, nothing has been read."""
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
@@ -49,19 +49,10 @@ class Reader:
     @torch.inference_mode()
     def read(self, atoms: Sequence[Atom]) -> torch.Tensor:
         """Read on; at most as many as `chunk` gives. The logits of what may follow, float32, shape (vocabulary,)."""
-        device = self._model.device
-        positions = torch.arange(len(self), len(self) + len(atoms), device=device)[None]
-        output = self._model(
-            **self._inputs(atoms),
-            # Explicit, for some models keep an offset from the last conversation they saw.
-            position_ids=positions,
-            past_key_values=self.cache,
-            use_cache=True,
-            **self._extra,
-        )
+        positions = torch.arange(len(self), len(self) + len(atoms), device=self._model.device)[None]
+        logits = _pass([self], self.cache, position_ids=positions, **self._inputs(atoms))
         self._held += atoms
-        logits: torch.Tensor = output.logits[0, -1].float()
-        return logits
+        return logits[0]
 
     def fork(self) -> "Reader":
         """One that has read the same and goes on by itself, at no cost."""
@@ -70,12 +61,35 @@ class Reader:
         twin._held = list(self._held)
         return twin
 
+    def _forget(self) -> None:
+        self.cache = DynamicCache()
+        self._held = []
+
     def _inputs(self, atoms: Sequence[Atom]) -> dict[str, torch.Tensor]:
         device = self._model.device
         if isinstance(atoms[0], int):
             return {"input_ids": torch.tensor([atoms], device=device)}
         vectors = [atom[0].vectors[atom[1]] for atom in atoms if not isinstance(atom, int)]
         return {"inputs_embeds": torch.stack(vectors)[None].to(device, self._model.dtype)}
+
+
+@torch.inference_mode()
+def read_each(readers: Sequence[Reader], tokens: Sequence[int]) -> torch.Tensor:
+    """Each reader of one model reads a token, all in one pass. The logits as of `read`, shape (readers, vocabulary)."""
+    if len(readers) == 1:
+        return readers[0].read(tokens)[None]
+    device = readers[0]._model.device
+    rows = Rows([reader.cache for reader in readers])
+    logits = _pass(
+        readers,
+        rows,
+        input_ids=torch.tensor(tokens, device=device)[:, None],
+        position_ids=torch.tensor([[len(reader)] for reader in readers], device=device),
+        attention_mask=rows.seen().to(device),
+    )
+    for reader, token in zip(readers, tokens, strict=True):
+        reader._held.append(token)
+    return logits
 
 
 def chunk(prompt: Sequence[Atom], at: int) -> Sequence[Atom]:
@@ -97,3 +111,19 @@ def check_rewindable(model: PreTrainedModel) -> None:
             f"{type(model).__name__} has layers that can't go back in a conversation ({names}): choose a model of "
             "attention layers only, or serve this one and use the backend openai"
         )
+
+
+def _pass(readers: Sequence[Reader], cache: Cache, **inputs: torch.Tensor) -> torch.Tensor:
+    """Once through the model. The logits of what follows each row, float32, shape (readers, vocabulary).
+
+    `position_ids` must be given, for some models keep an offset from the last conversation they saw.
+    """
+    model, extra = readers[0]._model, readers[0]._extra
+    try:
+        output = model(**inputs, past_key_values=cache, use_cache=True, **extra)
+        logits: torch.Tensor = output.logits[:, -1].float()
+    except Exception:
+        for reader in readers:
+            reader._forget()  # some layers have read on, and others not
+        raise
+    return logits

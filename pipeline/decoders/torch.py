@@ -21,6 +21,7 @@ from tokenizers.decoders import DecodeStream
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from pipeline.decoders import hermes
+from pipeline.decoders.batch import Batch
 from pipeline.decoders.decoder import (
     DecoderError,
     Finished,
@@ -52,7 +53,8 @@ _REMEMBERED_TEXTS = 1000
 
 
 class Torch:
-    """A loaded model, shared by all conversations. Its thread does one step for one of them, then one for the next."""
+    """A loaded model, shared by all conversations. Its thread reads a piece of one's prompt, then of the next one's;
+    whoever writes meanwhile gets a token in between, all together."""
 
     def __init__(
         self,
@@ -87,6 +89,8 @@ class Torch:
         self.stops = _stops(model, tokenizer)
         self._special = frozenset(token for token, added in tokenizer.added_tokens_decoder.items() if added.special)
         self._thread = ThreadPoolExecutor(1, "decoder", torch.set_num_threads, (threads,))
+        self.batch = Batch(self.run)
+        """Where single tokens are written."""
 
     @classmethod
     async def load(cls, folder: Path, *, device: str, capacity: int, threads: int) -> "Torch":
@@ -221,13 +225,12 @@ class TorchContext(UnitList):
         self._reader = Reader(self._decoder.model)
 
     async def _tokens(self, logits: torch.Tensor, sampling: Sampling) -> AsyncGenerator[int]:
-        """What the model writes, without end. Each step is a piece of work of its own: others get theirs in between."""
+        """What the model writes, without end, each token in the same pass as those of others who write."""
         sampler = Sampler(sampling, logits.device)
         token = await self._decoder.run(partial(sampler.draw, logits))
         while True:
             yield token
-            step = partial(_step, self._reader, sampler, token)
-            token = await self._decoder.run(step)
+            token = await self._decoder.batch.step(self._reader, sampler, token)
 
     async def _read(self, prompt: Sequence[Atom]) -> tuple[torch.Tensor, int]:
         """Read what is new in `prompt`. The logits of what follows it, and how many atoms had been read before."""
@@ -338,10 +341,6 @@ class _Parts:
                 yield part
             else:
                 yield from self._parser.push(part.text)
-
-
-def _step(reader: Reader, sampler: Sampler, token: int) -> int:
-    return sampler.draw(reader.read([token]))
 
 
 def _call_opening(tools: Sequence[Tool]) -> str:

@@ -2,7 +2,7 @@ import torch
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from pipeline.kv_cache import fork
+from pipeline.kv_cache import Rows, fork
 
 
 def cache(length: int) -> DynamicCache:
@@ -31,3 +31,16 @@ def test_each_goes_on_by_itself() -> None:
     assert child.get_seq_length(0) == 8
     assert child.get_seq_length(1) == 5
     assert parent.get_seq_length(0) == 3
+
+
+def test_rows_are_padded_before_the_shorter_ones_and_grow_each_by_itself() -> None:
+    caches = [cache(2), cache(5)]
+    rows = Rows(caches)
+    assert rows.get_seq_length() == 5
+    assert rows.get_mask_sizes(1, 0) == (6, 0)
+    assert rows.seen().tolist() == [[False] * 3 + [True] * 3, [True] * 6]
+    keys, values = rows.update(torch.full((2, 2, 1, 4), 2.0), torch.full((2, 2, 1, 4), 3.0), 1)
+    assert keys[:, 0, :, 0].tolist() == [[0, 0, 0, 1, 1, 2], [1, 1, 1, 1, 1, 2]]
+    assert values[:, 1, :, 3].tolist() == [[0, 0, 0, 1, 1, 3], [1, 1, 1, 1, 1, 3]]
+    assert [made.get_seq_length(1) for made in caches] == [3, 6]
+    assert [made.get_seq_length(2) for made in caches] == [2, 5], "a layer at a time"

@@ -1,0 +1,147 @@
+"""What a token costs when several conversations write at once: each in a pass of its own, and all in one.
+
+    python -m bench.batched_step        random weights: 0.5 billion, on a GPU 7 billion in bfloat16
+
+It needs torch, transformers and this repository.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from pipeline.decoders.decoder import Sampling
+from pipeline.decoders.reading import Reader, chunk, read_each
+from pipeline.decoders.sampling import Sampler
+
+SIZES = {
+    "small": Qwen2Config(
+        vocab_size=320,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+    ),
+    "0.5b": Qwen2Config(
+        vocab_size=151_936,
+        hidden_size=896,
+        intermediate_size=4864,
+        num_hidden_layers=24,
+        num_attention_heads=14,
+        num_key_value_heads=2,
+        tie_word_embeddings=True,
+    ),
+    "7b": Qwen2Config(
+        vocab_size=152_064,
+        hidden_size=3584,
+        intermediate_size=18_944,
+        num_hidden_layers=28,
+        num_attention_heads=28,
+        num_key_value_heads=4,
+    ),
+}
+"""The small one shows whether it runs, the others are Qwen2.5's."""
+
+_SHORTER = 7
+"""Tokens by which each conversation is shorter than the one before, for they are never of one length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Medians, of a token for every conversation."""
+
+    conversations: int
+    in_turn_ms: float
+    together_ms: float
+
+
+def random_model(config: Qwen2Config, device: torch.device) -> Qwen2ForCausalLM:
+    """Built where it runs: in bfloat16 on a GPU."""
+    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
+    with device:
+        model: Qwen2ForCausalLM = Qwen2ForCausalLM._from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
+    model.requires_grad_(False)
+    model.train(False)
+    return model
+
+
+def measure(model: Qwen2ForCausalLM, conversations: Sequence[int], context: int, tokens: int) -> list[Cost]:
+    """Each conversation holds about `context` tokens and writes so many. The ways alternate token by token, so that
+    what else the machine does counts for both."""
+    prompt = [(7 * place + 3) % model.config.vocab_size for place in range(context)]
+    whole = Reader(model)
+    read(whole, prompt)
+    sampling = Sampling(temperature=0.7, top_p=0.9, max_tokens=tokens, seed=0)
+    found = []
+    for count in conversations:
+        ends = [context - _SHORTER * number for number in range(count)]
+        alone, together = ([_cut(whole, prompt[:end]) for end in ends] for _ in range(2))
+        samplers = [Sampler(sampling, model.device) for _ in ends]
+        times: tuple[list[float], list[float]] = ([], [])
+        for token in range(tokens):
+            began = time.perf_counter()
+            for reader, sampler in zip(alone, samplers, strict=True):
+                sampler.draw(reader.read([token]))
+            between = time.perf_counter()
+            for sampler, logits in zip(samplers, read_each(together, [token] * count), strict=True):
+                sampler.draw(logits)
+            times[0].append(between - began)
+            times[1].append(time.perf_counter() - between)
+        in_turn_ms, together_ms = (median(way[1:]) * 1e3 for way in times)  # the first one is slower
+        found.append(Cost(count, in_turn_ms, together_ms))
+    return found
+
+
+def read(reader: Reader, prompt: Sequence[int]) -> None:
+    at = reader.keep(prompt)
+    while at < len(prompt):
+        atoms = chunk(prompt, at)
+        reader.read(atoms)
+        at += len(atoms)
+
+
+def table(costs: Sequence[Cost]) -> Table:
+    made = Table("conversations", "in turn", "each", "together", "each", "in all", "times faster")
+    for cost in costs:
+        made.add_row(
+            str(cost.conversations),
+            f"{cost.in_turn_ms:.0f} ms",
+            f"{1e3 / cost.in_turn_ms:.1f}/s",
+            f"{cost.together_ms:.0f} ms",
+            f"{1e3 / cost.together_ms:.1f}/s",
+            f"{1e3 * cost.conversations / cost.together_ms:.1f}/s",
+            f"{cost.in_turn_ms / cost.together_ms:.1f}",
+        )
+    return made
+
+
+def _cut(whole: Reader, prompt: Sequence[int]) -> Reader:
+    reader = whole.fork()
+    read(reader, prompt)
+    return reader
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    on_gpu = torch.cuda.is_available()
+    parser = argparse.ArgumentParser(prog="bench.batched_step", description=__doc__.splitlines()[0])
+    parser.add_argument("--size", choices=SIZES, default="7b" if on_gpu else "0.5b", help="of the model")
+    parser.add_argument("--conversations", default="1,2,4,8", help="how many at once, with commas between")
+    parser.add_argument("--context", type=int, default=500, help="tokens that each has read")
+    parser.add_argument("--tokens", type=int, default=9, help="that each writes")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU, as decoder.threads")
+    given = parser.parse_args(arguments)
+    torch.set_num_threads(given.threads)
+    model = random_model(SIZES[given.size], torch.device("cuda" if on_gpu else "cpu"))
+    counts = [int(count) for count in given.conversations.split(",")]
+    Console().print(table(measure(model, counts, given.context, given.tokens)))
+
+
+if __name__ == "__main__":
+    main()
