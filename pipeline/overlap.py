@@ -18,9 +18,9 @@ from tts.synthesizer import Pcm
 
 log = logging.getLogger(__name__)
 
-_SURE = 6.0
+_SURE = 7.0
 """Natural logarithm of how much likelier words must be than any hum. Of 130 hums in eleven synthetic voices, each at
-two speeds, 7 % came to more; of 182 barge-ins in the same voices, half of them one word, 1 % came to less, those left
+two speeds, 4 % came to more; of 182 barge-ins in the same voices, half of them one word, 2 % came to less, those left
 aside that begin as interruptions do."""
 _LONGEST_HUM = 2 * INPUT_RATE
 """Nobody hums for longer, with what was kept from before."""
