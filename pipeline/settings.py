@@ -162,7 +162,8 @@ class TurnSettings(Section):
     interruptions: tuple[str, ...] = (
         *("stop", "wait", "no", "hold on", "hang on", "what", "but", "actually", "excuse me", "sorry", "hey"),
         *("one moment", "one second", "just a", "never mind", "enough", "be quiet", "shut up", "pause", "listen"),
-        *("how", "why", "when", "where", "who", "can you", "could you", "i have", "i want", "i need", "let me", "please"),
+        *("how", "why", "when", "where", "who", "can you", "could you", "i have", "i want", "i need", "let me"),
+        "please",
     )
     """How people begin who want the floor; what else they say must be unlike any hum; lower case."""
     max_turn_s: float = Field(default=120, ge=5)

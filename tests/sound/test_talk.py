@@ -110,8 +110,7 @@ def test_devices_that_vanish_are_found_again(pulse: Pulse, ear: Ear, storyteller
         call.until("Going on with the microphone")
         with pulse.listen() as ear_again:
             pulse.say(recordings()["turn_02"].pcm(RATE))
-            # Two voices at once, and an echo canceller between them: not every word comes through.
-        assert word_errors(recordings()["turn_02"].text, call.until("You")) <= 0.5
+            assert "planet" in call.until("You")
             ear_again.until(lambda pcm: seconds_of_sound(pcm) > 1)
         assert call.end() == 0
         assert call.errors() == ""
