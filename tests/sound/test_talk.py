@@ -78,8 +78,8 @@ def test_breaking_in_cuts_the_sound_and_the_caption(pulse: Pulse, ear: Ear, enco
         pulse.say(recordings()["turn_02"].pcm(RATE))
         cut = call.until("Antiphon")
         before = ear.pcm
-        # Two voices at once, and an echo canceller between them: not every word comes through.
-        assert word_errors(recordings()["turn_02"].text, call.until("You")) <= 0.5
+        # While both speak, the echo canceller may take out a word or two of the first ones.
+        assert "solar system" in call.until("You")
         ear.until(lambda pcm: seconds_of_sound(pcm) > 1, since=len(before))
         assert call.end() == 0
     assert cut.endswith(" … (interrupted)")
