@@ -155,10 +155,11 @@ def _incremental(encoder: Encoder, pcm: Pcm, tell: Callable[[str], None]) -> lis
 
 
 def _at_once_ms(encoder: Encoder, pcm: Pcm) -> float:
-    """Of a stream that is given the whole turn when it is over: the first look is all the work that there is."""
+    """Of a stream that is given the whole turn when it is over."""
     stream = encoder.open()
     began = time.process_time()
     stream.push(pcm)
+    stream.finish()
     return (time.process_time() - began) * 1e3
 
 

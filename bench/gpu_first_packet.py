@@ -151,19 +151,17 @@ class _Bench:
         self._graphed = GraphedStep(model.decoder, _CAPACITY)
 
     def turn(self, seconds: float, way: Way, pcm: Pcm) -> Turn:
-        """Hear it as it comes, reading along; then answer."""
+        """Hear it as it comes, reading along what is certain; then hear and read the rest, and answer."""
         reader, stream = Reader(self._model.decoder), self._ear.open()
         began = time.perf_counter()
-        read: list[Atom] = []
         for at in range(0, len(pcm), _HOP):
             block = pcm[at : at + _HOP]
             due = began + (at + len(block)) / INPUT_RATE
             self._wait(max(due - time.perf_counter(), 0))
             last_sample = min(due, time.perf_counter())
             heard = stream.push(block)
-            if at + len(block) < len(pcm) and (prompt := [*_SYSTEM, *_atoms(heard)]) != read:
-                self._read(reader, prompt)
-                read = prompt
+            if at + len(block) < len(pcm):
+                self._read(reader, [*_SYSTEM, *_atoms(heard)])
         heard = stream.finish()
         encoded = self._now()
         logits = self._read(reader, [*_SYSTEM, *_atoms(heard), *(_DIRECTLY if way == "direct" else _THINKING)])

@@ -70,6 +70,9 @@ async def _llama(settings: PipelineSettings, store: ModelStore) -> Decoder:
     from pipeline.decoders.llama import Llama
 
     decoder = settings.decoder
+    known = store.models.get(decoder.model.partition("@")[0])
+    if known is not None and known.parameters:
+        raise PlainError(f'{decoder.model} runs in transformers: set decoder.backend = "torch"')
     llama = await Llama.in_process(
         store.resolve(decoder.model),
         slots=decoder.slots,
@@ -108,13 +111,9 @@ async def _openai(settings: PipelineSettings, store: ModelStore) -> Decoder:
 
 async def _torch(settings: PipelineSettings, store: ModelStore) -> Decoder:
     from pipeline.decoders import hearing
-    from pipeline.decoders.torch import placed
-    from pipeline.memory import check_fits
 
     decoder = settings.decoder
-    known = store.models.get(decoder.model.partition("@")[0])
-    if known is not None:
-        check_fits(decoder.model, known.parameters, placed(decoder.device))
+    check_held(decoder.model, decoder.device, store)
     torch = await hearing.load(
         store.resolve(decoder.model),
         device=decoder.device,
@@ -123,6 +122,17 @@ async def _torch(settings: PipelineSettings, store: ModelStore) -> Decoder:
     )
     torch.thoughts = FORMATS.get(decoder.thoughts, torch.thoughts)
     return torch
+
+
+def check_held(model: str, device: str, store: ModelStore) -> None:
+    """Raises `TooLarge` if this machine can't hold a model of the table, `DecoderError` if it has no such device."""
+    from pipeline.decoders.torch import placed
+    from pipeline.memory import check_fits
+
+    place = placed(device)
+    known = store.models.get(model.partition("@")[0])
+    if known is not None and known.parameters:
+        check_fits(model, known.parameters, place)
 
 
 async def _piper(settings: PipelineSettings, store: ModelStore) -> Synthesizer:

@@ -74,7 +74,8 @@ class Understanding:
 
     async def read_along(self, utterance: Utterance, heard: Heard) -> None:
         """The decoder reads what is certain of the open turn: sound if it hears, else the words."""
-        if utterance.sounding and heard.committed_sound and self._fits(heard.committed_sound):
+        if utterance.sounding and self._fits(heard.committed_sound):
+            # Also where nothing is certain yet: what comes before the turn can be read all the same.
             await self.read_sound(utterance.item_id, heard.committed_sound)
         await self.end_of_turn(utterance.item_id, heard.text)
 

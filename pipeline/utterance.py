@@ -88,7 +88,7 @@ class Utterance:
                 raise outcome
         assert isinstance(heard, Heard)
         assert isinstance(sound, Heard)
-        return replace(heard, committed_sound=sound.committed_sound, tentative_sound=sound.tentative_sound)
+        return replace(heard, committed_sound=sound.committed_sound)
 
     async def finish(self) -> Heard:
         """All words that were said, with all audio heard."""

@@ -1,12 +1,12 @@
 """What the decoder writes for one answer: on which prompt, and how much it thinks about it."""
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nullcontext
 
 from pipeline.articulation import articulation
 from pipeline.commands import Respond, SessionSettings
 from pipeline.conversation import as_units
-from pipeline.decoders.decoder import Context, Sampling, Written
+from pipeline.decoders.decoder import Context, Forking, Sampling, Written
 from pipeline.items import Item
 from pipeline.mind import Mind, Surroundings
 from pipeline.place import Place
@@ -32,7 +32,10 @@ async def write(
     surroundings = Surroundings(response.lead_s, place.pulse, response.think)
     pace = Pace(agent.think_tokens, agent.speak_tokens, agent.thought_budget)
     try:
-        async with prompt.read(settings.instructions, settings.tools, groups, reserve) as context:
+        async with (
+            prompt.read(settings.instructions, settings.tools, groups, reserve) as context,
+            AsyncExitStack() as forks,
+        ):
             if mode == "off":
                 parts = _directly(context, settings, sampling, thinks=place.engine.decoder.thinks)
             elif agent.streams == 1 or stays_out:
@@ -40,7 +43,13 @@ async def write(
                 parts = mind.alternate(context)
             else:
                 mind = Mind(Schedule(mode, pace, slots=2), sampling, settings.tool_choice, surroundings)
-                second = place.thoughts.read(settings.instructions, settings.tools, groups, reserve)
+                second: AbstractAsyncContextManager[Context]
+                if isinstance(context, Forking):
+                    fork = await context.fork()
+                    forks.push_async_callback(fork.close)
+                    second = nullcontext(fork)
+                else:
+                    second = place.thoughts.read(settings.instructions, settings.tools, groups, reserve)
                 parts = mind.side_by_side(context, second)
             async with aclosing(parts):
                 async for part in parts:

@@ -11,7 +11,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColum
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.errors import PlainError
 from pipeline.models import Model, ModelError, ModelStore, State, needed_models
+from pipeline.registry import check_held
 from realtime.settings import Settings, SettingsError, load_settings
 
 models_app = typer.Typer(help="The models' weights: list, fetch and check them.")
@@ -62,6 +64,8 @@ def pull(
             try:
                 if verify and store.state(name) == "ready":
                     _reread(store, name)
+                if doubt := _too_large(store, name, settings.decoder.device):
+                    progress.console.print(Text(f"! {doubt}", "yellow"), soft_wrap=True)
                 path = store.resolve(name, report)
             except ModelError as error:
                 failed = True
@@ -95,6 +99,18 @@ def verify(context: typer.Context, names: Names = None) -> None:
 
 def _store(settings: Settings) -> ModelStore:
     return ModelStore(settings.models.cache, settings.models.offline)
+
+
+def _too_large(store: ModelStore, name: str, device: str) -> str:
+    """Why this machine can't hold a model that is fetched, perhaps for another one; "" if it can."""
+    model = store.models.get(name.partition("@")[0])
+    if model is None or not model.parameters or store.state(name) == "ready":
+        return ""
+    try:
+        check_held(name, device, store)
+    except PlainError as error:
+        return str(error)
+    return ""
 
 
 def _reread(store: ModelStore, name: str) -> None:

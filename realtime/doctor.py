@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.errors import PlainError
 from pipeline.models import ModelError, ModelStore, needed_models
+from pipeline.registry import check_held
 from realtime.auth import is_loopback
 from realtime.echo import Canceller, NoCanceller
 from realtime.settings import Settings, SettingsError, load_settings
@@ -143,6 +145,13 @@ def _models(settings: Settings) -> Iterator[Finding]:
             yield Finding(name, "ok", str(store.resolve(name)))
         else:
             yield Finding(name, "fail", f"{state} in the cache", f"antiphon models pull {name}")
+    if settings.decoder.backend == "torch":
+        try:
+            check_held(settings.decoder.model, settings.decoder.device, store)
+        except PlainError as error:
+            yield Finding("decoder", "fail", str(error))
+        except (ImportError, OSError):  # already reported among the packages
+            pass
 
 
 def _decoder_server(url: str) -> Finding:

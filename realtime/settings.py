@@ -185,10 +185,12 @@ def _explain(error: ErrorDetails, flags: Layer, environment: Layer, file: _File)
         return f"{what}: no such setting; {_instead((keys + inner)[-1], names)}"
     if error["type"] == "missing":
         return f"{what} is missing"
+    if error["type"] == "value_error" and isinstance(error["input"], dict):  # a whole table, with its secrets
+        return f"{where}: {error['ctx']['error']}"
     value = "(secret)" if _is_secret(keys) or "credential" in inner else repr(error["input"])
     if error["type"] == "model_type":
         return f"{what} = {value}: should be a table with {', '.join(_fields(keys[0]))}"
-    return f"{what} = {value}: {error['msg'].removeprefix('Input ')}"
+    return f"{what} = {value}: {error['msg'].removeprefix('Input ').removeprefix('Value error, ')}"
 
 
 def _instead(key: str, names: list[str]) -> str:

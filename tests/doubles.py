@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.decoders.decoder import (
     Finished,
     Mark,
+    Open,
     Sampling,
     Text,
     Token,
@@ -56,6 +57,8 @@ class ScriptedDecoder:
         """The words of the open turns that it was asked about."""
         self.read_sound: list[Clip] = []
         """The last sound of the open turns that it read."""
+        self.read_before = 0
+        """How often it read what comes before an open turn, of which nothing was certain."""
         self.thinks = False
         self.ear: Encoder | None = None
 
@@ -95,6 +98,9 @@ class ScriptedContext:
         last = self.units[-1]
         if isinstance(last, Clip):
             self._decoder.read_sound.append(last)
+            return None
+        if isinstance(last, Open):
+            self._decoder.read_before += 1
             return None
         assert isinstance(last, Text)
         if self._decoder.trouble is not None:
@@ -192,10 +198,10 @@ class ScriptedSound:
         if self._ear.trouble is not None:
             raise self._ear.trouble
         self._clips.append(Clip(pcm, closed=True))
-        return Heard(committed_sound=tuple(self._clips[:-1]), tentative_sound=tuple(self._clips[-1:]))
+        return Heard(committed_sound=tuple(self._clips[:-1]))
 
     def finish(self) -> Heard:
-        return Heard(committed_sound=tuple(self._clips))
+        return Heard(committed_sound=tuple(self._clips[:-1]), tentative_sound=tuple(self._clips[-1:]))
 
 
 _NOISE = np.random.default_rng(0).choice(np.array([-0.1, 0.1], dtype=np.float32), WORD_SAMPLES)
@@ -245,6 +251,7 @@ def engine(
     heard: Sequence[str | Exception],
     answers: Sequence[str | ToolCall | Exception],
     settings: PipelineSettings | None = None,
+    threads: int = 1,
 ) -> Engine:
     """An engine of stand-ins. Close its workers after use."""
     return Engine(
@@ -253,5 +260,5 @@ def engine(
         encoder=ScriptedEncoder(heard),
         decoder=ScriptedDecoder(answers),
         synthesizer=Choir.of(ScriptedSynthesizer()),
-        workers=Workers(1),
+        workers=Workers(threads),
     )

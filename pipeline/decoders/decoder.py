@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pipeline.embeddings import Clip, Embeddings
 from pipeline.encoders.encoder import Encoder
@@ -165,6 +165,18 @@ class Context(Protocol):
 
     async def close(self) -> None:
         """Give back the cache. A context that is closed can't be used again."""
+        ...
+
+
+@runtime_checkable
+class Forking(Protocol):
+    """A context that can be gone on with in two ways."""
+
+    async def fork(self) -> Context:
+        """A context that goes on by itself from here; close it after use.
+
+        What stands here is read first, once for both. Raises `DecoderError`.
+        """
         ...
 
 

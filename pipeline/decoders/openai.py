@@ -1,5 +1,7 @@
 """Any server that speaks OpenAI's chat completions: vLLM, llama.cpp, hosted models."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
@@ -32,6 +34,8 @@ from pipeline.decoders.thoughts import QWEN3, STEP_AUDIO_R1, ThoughtFormat, Thou
 from pipeline.decoders.units import UnitList
 from pipeline.embeddings import Clip, Embeddings
 from pipeline.encoders.encoder import Encoder
+
+log = logging.getLogger(__name__)
 
 _CHARACTERS_A_TOKEN = 3.5
 """Of English text, on the safe side; the server's own tokenizer is not known here."""
@@ -92,8 +96,9 @@ class OpenAiContext(UnitList):
         self._model = model
         self._thoughts = thoughts
         self._instructions = instructions
-        self._read: Unit | None = None
-        """The last clip that the server was given to read while the person spoke."""
+        self._ahead: Unit | None = None
+        """Up to this clip the server has read while the person spoke, or is reading."""
+        self._reading: asyncio.Task[None] | None = None
 
     async def length(self) -> int:
         """An estimate from the number of characters, and from the length of the sound."""
@@ -105,23 +110,20 @@ class OpenAiContext(UnitList):
         """Chat completions give no distribution for what a user would say next.
 
         But a server with a prefix cache reads what is closed of the open turn's sound, and has read it when that ends.
+        Nobody waits for it, and an answer stops it: what was read by then counts.
         """
         units = settled(self._units)
-        if units is None or units[-1] is self._read:
+        last = units[-1] if units else None
+        if last is self._ahead:
             return
-        try:
-            await self._client.chat.completions.create(
-                model=self._model,
-                messages=cast(Any, self._messages(units)),
-                max_tokens=1,  # vLLM has no 0
-                extra_body={"add_generation_prompt": False},
-            )
-        except OpenAIError as error:
-            raise self._failure(error) from error
-        self._read = units[-1]
+        await self._stop_reading()
+        self._ahead = last
+        if units:
+            self._reading = asyncio.create_task(self._read_ahead(units))
 
     async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
         """Until the first token has come, a server that fails is asked once more."""
+        await self._stop_reading()
         _, open_message = parted(self._units)
         thinking = None if open_message is None else self._thoughts.goes_on_thinking(open_message)
         request = self._request(sampling, tool_choice, goes_on=open_message is not None)
@@ -142,7 +144,29 @@ class OpenAiContext(UnitList):
                     raise self._failure(error) from error
 
     async def close(self) -> None:
+        await self._stop_reading()
         self._units.clear()
+
+    async def _read_ahead(self, units: list[Unit]) -> None:
+        try:
+            await self._client.chat.completions.create(
+                model=self._model,
+                messages=cast(Any, self._messages(units)),
+                max_tokens=1,  # vLLM has no 0
+                extra_body={"add_generation_prompt": False},
+            )
+        except Exception as error:
+            # The answer will meet the same trouble, and tells it.
+            log.warning("%s could not read ahead", self._client.base_url, exc_info=True)
+            if not _is_final(error):
+                self._ahead = None  # to be tried again at the next look
+
+    async def _stop_reading(self) -> None:
+        """Hang up, if the server is reading, which makes it stop."""
+        if self._reading is not None and not self._reading.done():
+            self._reading.cancel()
+            await asyncio.wait([self._reading])
+            self._ahead = None
 
     def _request(self, sampling: Sampling, tool_choice: ToolChoice, goes_on: bool) -> dict[str, Any]:
         request: dict[str, Any] = {

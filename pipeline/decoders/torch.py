@@ -152,8 +152,14 @@ class Torch:
 
 
 def placed(device: str) -> str:
-    """Where models run: "auto" is a GPU if there is one."""
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    """Where models run: "auto" is a GPU if there is one. Raises `DecoderError` for a device that is not there."""
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise DecoderError(f"decoder.device = {device!r} is no device of this machine: {error}") from error
+    return device
 
 
 class TorchContext(UnitList):
@@ -168,7 +174,9 @@ class TorchContext(UnitList):
         """What was rendered last, of which units."""
 
     async def fork(self) -> "TorchContext":
-        """A context that goes on by itself from here. What was read is shared, at no cost."""
+        """The two share the cache's tensors until they read on: layers grow by concatenation, which copies them."""
+        prompt, _ = self._prompt()
+        await self._read(prompt)
         reader = await self._decoder.run(self._reader.fork)
         twin = TorchContext(self._decoder, reader, self._instructions, self._tools)
         twin._units = list(self._units)

@@ -1,19 +1,27 @@
 """The stream of models whose encoder works in blocks that do not see each other: a block that is full is done."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
 from pipeline.embeddings import Embeddings
-from pipeline.encoders.features import FrontEnd, floor_of, scaled
-from pipeline.encoders.logmel import HOP, LogMels
+from pipeline.encoders.features import FrontEnd, floor_of
+from pipeline.encoders.logmel import LogMels
 from pipeline.encoders.sound import SoundStream, as_embeddings
 from tts.synthesizer import Pcm
 
-Encode = Callable[[torch.Tensor], torch.Tensor]
-"""A block's log-mel so far, scaled, shape (n_mels, frames), to its embeddings; called as often as the block grows."""
+
+class BlockEncoding(Protocol):
+    """What a tower makes of one block. It is given the block's unscaled log-mel so far, and where that is cut off."""
+
+    def prepare(self, log_mels: LogMels, floor: float) -> None:
+        """Do what can be done before the block is full."""
+        ...
+
+    def encode(self, log_mels: LogMels, floor: float) -> torch.Tensor:
+        """Its embeddings, as if it ended here."""
+        ...
 
 
 class BlockTower(Protocol):
@@ -30,7 +38,7 @@ class BlockTower(Protocol):
         """Whether its last frames see the sound reflected; otherwise they see silence behind it."""
         ...
 
-    def begin(self, block: int) -> Encode: ...
+    def begin(self, block: int) -> BlockEncoding: ...
 
 
 @dataclass(slots=True)
@@ -50,45 +58,42 @@ class BlockStream(SoundStream):
         self._tower = tower
         self._mel = tower.front.open()
         self._blocks: list[Block] = []
-        self._encode = tower.begin(0)
+        self._open = tower.begin(0)
+        self._lifted = 0
+        """Samples that had come when the floor of closed blocks was last seen to."""
 
-    def _take(self, pcm: Pcm) -> bool:
+    def _take(self, pcm: Pcm) -> None:
         self._mel.push(pcm)
-        before = len(self._blocks)
         while self._mel.finished >= self._tower.block_frames:
-            log_mels = self._mel.drop(self._tower.block_frames)
-            floor = floor_of(self._mel.loudest)
-            sound = Embeddings(self._encode(scaled(log_mels, floor)), continues=bool(self._blocks))
-            self._blocks.append(Block(log_mels, float(log_mels.min()), floor, sound))
-            self._encode = self._tower.begin(len(self._blocks))
-        return len(self._blocks) > before
-
-    def _looked_at(self) -> int:
-        # The floor of every block may have moved, too.
-        return max(self._open_frames(), len(self._blocks) * self._tower.block_frames // 4) * HOP
+            self._close()
+        # Not at every push: in a turn that only ever got louder, the work would grow with the square of its length.
+        if self.samples > self._lifted * 9 // 8:
+            self._lifted = self.samples
+            self._lift(floor_of(self._mel.loudest))
+        self._open.prepare(self._mel.unscaled(self._mel.finished), floor_of(self._mel.loudest))
 
     def _committed(self) -> tuple[Embeddings, ...]:
         return tuple(block.sound for block in self._blocks)
 
-    def _look(self) -> tuple[Embeddings, ...]:
-        return self._settle(floor_of(self._mel.loudest))
-
-    def _end(self) -> tuple[Embeddings, ...]:
-        return self._settle(None)
-
-    def _settle(self, floor: float | None) -> tuple[Embeddings, ...]:
-        """Encode the open block, and those again that `floor` changes; None: that of unfinished frames, too."""
-        log_mels = self._mel.unscaled(self._open_frames(), self._tower.mirrors(self.samples))
-        if floor is None:
-            floor = floor_of(float(log_mels.max(initial=self._mel.loudest)))
-        for index, block in enumerate(self._blocks):
-            if block.floor != floor and block.quietest < max(block.floor, floor):
-                encode = self._tower.begin(index)
-                block.sound = Embeddings(encode(scaled(block.log_mels, floor)), continues=index > 0)
-            block.floor = floor
+    def _rest(self) -> tuple[Embeddings, ...]:
+        frames = self._tower.frames(self.samples) - len(self._blocks) * self._tower.block_frames
+        log_mels = self._mel.unscaled(frames, self._tower.mirrors(self.samples))
+        floor = floor_of(float(log_mels.max(initial=self._mel.loudest)))
+        self._lift(floor)
         if not log_mels.shape[1]:
             return ()
-        return as_embeddings(self._encode(scaled(log_mels, floor)), continues=bool(self._blocks))
+        return as_embeddings(self._open.encode(log_mels, floor), continues=bool(self._blocks))
 
-    def _open_frames(self) -> int:
-        return self._tower.frames(self.samples) - len(self._blocks) * self._tower.block_frames
+    def _close(self) -> None:
+        log_mels, floor = self._mel.drop(self._tower.block_frames), floor_of(self._mel.loudest)
+        sound = Embeddings(self._open.encode(log_mels, floor), continues=bool(self._blocks))
+        self._blocks.append(Block(log_mels, float(log_mels.min()), floor, sound))
+        self._open = self._tower.begin(len(self._blocks))
+
+    def _lift(self, floor: float) -> None:
+        """Encode those closed blocks again that another floor changes."""
+        for index, block in enumerate(self._blocks):
+            if block.floor != floor and block.quietest < max(block.floor, floor):
+                vectors = self._tower.begin(index).encode(block.log_mels, floor)
+                block.sound = Embeddings(vectors, continues=index > 0)
+            block.floor = floor

@@ -32,19 +32,21 @@ class ClipStream:
     def __init__(self) -> None:
         self._closed: list[Clip] = []
         self._open: list[Pcm] = []
-        self._last: Clip | None = None
-        """The open one, as it was given last."""
+        self._finished: Heard | None = None
 
     def push(self, pcm: Pcm) -> Heard:
         if len(pcm):
-            self._last = None
+            self._finished = None
             self._open.append(pcm)
             if sum(map(len, self._open)) >= CLIP_SAMPLES:
                 self._cut()
-        return Heard(committed_sound=tuple(self._closed), tentative_sound=self._rest())
+        return Heard(committed_sound=tuple(self._closed))
 
     def finish(self) -> Heard:
-        return Heard(committed_sound=(*self._closed, *self._rest()))
+        if self._finished is None:
+            rest = (Clip(np.concatenate(self._open), closed=False),) if any(map(len, self._open)) else ()
+            self._finished = Heard(committed_sound=tuple(self._closed), tentative_sound=rest)
+        return self._finished
 
     def _cut(self) -> None:
         rest = np.concatenate(self._open)
@@ -53,8 +55,3 @@ class ClipStream:
             self._closed.append(Clip(rest[:at].copy(), closed=True))
             rest = rest[at:]
         self._open = [rest.copy()]
-
-    def _rest(self) -> tuple[Clip, ...]:
-        if self._last is None and any(map(len, self._open)):
-            self._last = Clip(np.concatenate(self._open), closed=False)
-        return () if self._last is None else (self._last,)

@@ -18,9 +18,11 @@ class Heard:
     has one, so that `committed + tentative` is the caption.
 
     Encoders of sound put embeddings in the same way, or clips for a server that encodes them: what stays is the same
-    object from push to push. One difference: where a model scales an utterance by its loudest moment, louder sound
-    changes earlier embeddings, and those that it changes are replaced even if they were committed. Who reads them
-    reads on from the first that is another one.
+    object from push to push, and in the finish. Only the finish has `tentative_sound`, the open end as if nothing
+    followed: the next sample would change all of it, so nobody pays for it before the sound stops. Another
+    difference: where a model scales an utterance by its loudest moment, louder sound changes earlier embeddings, and
+    those that it changes are replaced even if they were committed. Who reads them reads on from the first that is
+    another one.
     """
 
     committed: str = ""
@@ -47,7 +49,7 @@ class EncoderStream(Protocol):
         ...
 
     def finish(self) -> Heard:
-        """Say what was heard, all of it committed. Pushing more afterwards takes the utterance up again.
+        """Say all that was heard, as if nothing followed. Pushing more afterwards takes the utterance up again.
 
         Finishing again with nothing pushed in between says the same, at no cost.
         """
@@ -72,7 +74,10 @@ class Encoder(Protocol):
 
     @property
     def exact(self) -> bool:
-        """Whether the committed output equals what encoding the same audio in one piece would give."""
+        """Whether `finish` gives what encoding the same audio in one piece would give, and `committed` its beginning.
+
+        Sound that is too long for a model is cut in silence: then each item is such a piece.
+        """
         ...
 
     def open(self) -> EncoderStream: ...

@@ -17,10 +17,9 @@ from transformers.models.gemma4.modeling_gemma4 import (
     Gemma4MultimodalEmbedder,
 )
 
-from pipeline.audio import silence
 from pipeline.embeddings import Embeddings
 from pipeline.encoders.features import GemmaMel
-from pipeline.encoders.sound import HOP_SAMPLES, SoundStream, as_embeddings, ready
+from pipeline.encoders.sound import SoundStream, as_embeddings, ready, warmed
 from tts.synthesizer import Pcm
 
 FRAMES = 4
@@ -48,7 +47,7 @@ class Gemma:
         return GemmaStream(self)
 
     def warm_up(self) -> None:
-        self.open().push(silence(HOP_SAMPLES))
+        warmed(self.open())
 
     def encode(self, frames: torch.Tensor, past: "Past") -> tuple[torch.Tensor, "Past"]:
         """Embeddings of the frames that come next, shape (frames, n_mels), and the past of what follows them."""
@@ -123,22 +122,18 @@ class GemmaStream(SoundStream):
         self._past = Past(self._waiting)
         self._encoded: list[Embeddings] = []
 
-    def _take(self, pcm: Pcm) -> bool:
+    def _take(self, pcm: Pcm) -> None:
         self._waiting = torch.cat((self._waiting, torch.from_numpy(self._mel.push(pcm))))
         ready = len(self._waiting) // FRAMES * FRAMES
         if ready:
             vectors, self._past = self._gemma.encode(self._waiting[:ready], self._past)
             self._waiting = self._waiting[ready:].clone()
             self._encoded.append(Embeddings(vectors, continues=bool(self._encoded)))
-        return ready > 0
-
-    def _looked_at(self) -> int:
-        return 0
 
     def _committed(self) -> tuple[Embeddings, ...]:
         return tuple(self._encoded)
 
-    def _look(self) -> tuple[Embeddings, ...]:
+    def _rest(self) -> tuple[Embeddings, ...]:
         if not len(self._waiting):
             return ()
         vectors, _ = self._gemma.encode(self._waiting, self._past)

@@ -13,12 +13,12 @@ from torch.nn import functional
 from transformers import Qwen2AudioEncoder
 from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioMultiModalProjector
 
-from pipeline.audio import INPUT_RATE, silence
+from pipeline.audio import INPUT_RATE
 from pipeline.embeddings import Embeddings
 from pipeline.encoders.cuts import quietest
 from pipeline.encoders.features import FrontEnd, WhisperLike, floor_of, scaled
 from pipeline.encoders.logmel import HOP
-from pipeline.encoders.sound import HOP_SAMPLES, SoundStream, as_embeddings, ready
+from pipeline.encoders.sound import SoundStream, as_embeddings, ready, warmed
 from tts.synthesizer import Pcm
 
 ITEM_SAMPLES = 25 * INPUT_RATE
@@ -44,7 +44,7 @@ class ItemTower(Protocol):
 
 
 class ItemStream(SoundStream):
-    """One utterance, as items. The open one is encoded again and again, and replaced each time; closed ones stay."""
+    """One utterance, as items. Closed ones stay; the open one is encoded anew, and replaced, at each finish."""
 
     def __init__(self, tower: ItemTower) -> None:
         super().__init__()
@@ -55,8 +55,7 @@ class ItemStream(SoundStream):
         self._length = 0
         """Samples of the open item."""
 
-    def _take(self, pcm: Pcm) -> bool:
-        before = len(self._closed)
+    def _take(self, pcm: Pcm) -> None:
         while len(pcm):
             room = self._tower.item_samples - self._length
             self._open.append(pcm[:room])
@@ -65,15 +64,11 @@ class ItemStream(SoundStream):
             pcm = pcm[room:]
             if self._length == self._tower.item_samples:
                 pcm = np.concatenate((self._close(), pcm))
-        return len(self._closed) > before
-
-    def _looked_at(self) -> int:
-        return self._length
 
     def _committed(self) -> tuple[Embeddings, ...]:
         return tuple(self._closed)
 
-    def _look(self) -> tuple[Embeddings, ...]:
+    def _rest(self) -> tuple[Embeddings, ...]:
         if not self._length:
             return ()
         log_mels = self._mel.unscaled(self._tower.frames(self._length))
@@ -88,7 +83,7 @@ class ItemStream(SoundStream):
         self._open.append(item[:cut])
         self._mel.push(item[:cut])
         self._length = cut
-        self._closed += self._look()
+        self._closed += self._rest()
         self._begin()
         return item[cut:]
 
@@ -116,7 +111,7 @@ class Qwen2Audio:
         return ItemStream(self)
 
     def warm_up(self) -> None:
-        self.open().push(silence(HOP_SAMPLES))
+        warmed(self.open())
 
     def frames(self, samples: int) -> int:
         # Two more than there are: the convolutions look at them, and they still see the last samples.
@@ -143,7 +138,7 @@ class StepAudio:
         return ItemStream(self)
 
     def warm_up(self) -> None:
-        self.open().push(silence(HOP_SAMPLES))
+        warmed(self.open())
 
     def frames(self, samples: int) -> int:
         return (samples + STEP_PADDING) // HOP

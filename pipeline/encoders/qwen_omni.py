@@ -10,11 +10,10 @@ from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import Qwen2_5OmniAu
 from transformers.models.qwen3_asr.modeling_qwen3_asr import Qwen3ASREncoder, Qwen3ASRMultiModalProjector
 from transformers.models.qwen3_omni_moe.modeling_qwen3_omni_moe import Qwen3OmniMoeAudioEncoder
 
-from pipeline.audio import silence
-from pipeline.encoders.blocks import BlockStream, Encode
-from pipeline.encoders.features import FrontEnd, WhisperLike
-from pipeline.encoders.logmel import HOP
-from pipeline.encoders.sound import HOP_SAMPLES, ready
+from pipeline.encoders.blocks import BlockEncoding, BlockStream
+from pipeline.encoders.features import FrontEnd, WhisperLike, scaled
+from pipeline.encoders.logmel import HOP, LogMels
+from pipeline.encoders.sound import ready, warmed
 
 ASR_SHORTEST = 8000
 """Samples to which Qwen3-ASR's feature extractor fills up shorter sound."""
@@ -34,7 +33,7 @@ class Qwen25Omni:
         return BlockStream(self)
 
     def warm_up(self) -> None:
-        self.open().push(silence(HOP_SAMPLES))
+        warmed(self.open())
 
     def frames(self, samples: int) -> int:
         return -(-samples // HOP)
@@ -42,14 +41,17 @@ class Qwen25Omni:
     def mirrors(self, samples: int) -> bool:
         return False
 
-    def begin(self, block: int) -> Encode:
-        return self._encode
+    def begin(self, block: int) -> BlockEncoding:
+        return self  # which remembers nothing of a block
 
-    def _encode(self, features: torch.Tensor) -> torch.Tensor:
+    def prepare(self, log_mels: LogMels, floor: float) -> None:
+        """Nothing: all layers see the whole block."""
+
+    def encode(self, log_mels: LogMels, floor: float) -> torch.Tensor:
         weight = self._tower.conv1.weight
-        if features.shape[1] < 3:  # makes one position, and an embedding takes two
+        if log_mels.shape[1] < 3:  # makes one position, and an embedding takes two
             return weight.new_empty(0, self._tower.proj.out_features)
-        features = features.to(weight.device, weight.dtype)
+        features = scaled(log_mels, floor).to(weight.device, weight.dtype)
         length = torch.tensor([features.shape[1]], device=weight.device)
         vectors: torch.Tensor = self._tower(input_features=features, feature_lens=length).last_hidden_state
         return vectors
@@ -73,7 +75,7 @@ class Qwen3:
         return BlockStream(self)
 
     def warm_up(self) -> None:
-        self.open().push(silence(HOP_SAMPLES))
+        warmed(self.open())
 
     def frames(self, samples: int) -> int:
         return samples // HOP
@@ -81,7 +83,7 @@ class Qwen3:
     def mirrors(self, samples: int) -> bool:
         return True
 
-    def begin(self, block: int) -> Encode:
+    def begin(self, block: int) -> BlockEncoding:
         return Window(self, first=block == 0)
 
     def width(self, first: bool, frames: int) -> int:
@@ -113,31 +115,43 @@ class Qwen3Asr(Qwen3):
 
 
 class Window:
-    """One block of Qwen3: remembers what the convolutions made of each chunk, for the looks that follow."""
+    """One block of Qwen3: the convolutions work on each chunk when it is full, attention when it is asked for."""
 
     def __init__(self, model: Qwen3, first: bool) -> None:
         self._model = model
         self._first = first
         self._chunks: list[tuple[torch.Tensor, torch.Tensor]] = []
-        """Features and what was made of them."""
+        """Features of full ones, and what was made of them."""
 
-    def __call__(self, features: torch.Tensor) -> torch.Tensor:
-        tower = self._model.tower
-        weight = tower.conv_out.weight
+    def prepare(self, log_mels: LogMels, floor: float) -> None:
         size = self._model.chunk_frames
-        made: list[torch.Tensor] = []
-        for index, chunk in enumerate(torch.split(features, size, dim=1)):
-            if index == len(self._chunks) or not torch.equal(self._chunks[index][0], chunk):
-                width = self._model.width(self._first and index == 0, chunk.shape[1])
-                padded = functional.pad(chunk, (0, width - chunk.shape[1])).to(weight.device, weight.dtype)
-                self._chunks[index:] = [(chunk, convolved(tower, padded)[: positions(chunk.shape[1])])]
-            made.append(self._chunks[index][1])
-        hidden = torch.cat(made)
-        ends = torch.tensor([0, len(hidden)], dtype=torch.int32, device=weight.device)
+        full = log_mels.shape[1] // size
+        if full > len(self._chunks):
+            self._convolve(scaled(log_mels[:, : full * size], floor))
+
+    def encode(self, log_mels: LogMels, floor: float) -> torch.Tensor:
+        tower = self._model.tower
+        hidden = torch.cat(self._convolve(scaled(log_mels, floor)))
+        ends = torch.tensor([0, len(hidden)], dtype=torch.int32, device=hidden.device)
         for layer in tower.layers:
             (hidden,) = layer(hidden, ends, max_seqlen=len(hidden))
         vectors: torch.Tensor = self._model.projector(tower.ln_post(hidden))
         return vectors
+
+    def _convolve(self, features: torch.Tensor) -> list[torch.Tensor]:
+        """What the convolutions make of each chunk; full ones that are as before are not worked on again."""
+        weight, size = self._model.tower.conv_out.weight, self._model.chunk_frames
+        made: list[torch.Tensor] = []
+        for index, chunk in enumerate(torch.split(features, size, dim=1)):
+            if index < len(self._chunks) and torch.equal(self._chunks[index][0], chunk):
+                made.append(self._chunks[index][1])
+                continue
+            width = self._model.width(self._first and index == 0, chunk.shape[1])
+            padded = functional.pad(chunk, (0, width - chunk.shape[1])).to(weight.device, weight.dtype)
+            made.append(convolved(self._model.tower, padded)[: positions(chunk.shape[1])])
+            if chunk.shape[1] == size:
+                self._chunks[index:] = [(chunk, made[-1])]
+        return made
 
 
 def convolved(tower: Qwen3OmniMoeAudioEncoder | Qwen3ASREncoder, chunk: torch.Tensor) -> torch.Tensor:

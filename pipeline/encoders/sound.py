@@ -1,4 +1,4 @@
-"""What the encoders of sound have in common: when the open end is looked at, and what a finish commits."""
+"""What the encoders of sound have in common: what is certain is encoded as it comes, the rest when it is asked for."""
 
 from abc import ABC, abstractmethod
 from typing import TypeVar
@@ -6,14 +6,12 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from pipeline.audio import INPUT_RATE, silence
 from pipeline.embeddings import Embeddings
 from pipeline.encoders.encoder import Heard
 from tts.synthesizer import Pcm
 
 M = TypeVar("M", bound=nn.Module)
-
-HOP_SAMPLES = 8000
-"""Sound that is new before the open end is encoded again; more of it in longer utterances, see `push`."""
 
 
 class SoundStream(ABC):
@@ -22,61 +20,48 @@ class SoundStream(ABC):
     def __init__(self) -> None:
         self.samples = 0
         """Received so far."""
-        self._unseen = 0
-        self._tentative: tuple[Embeddings, ...] = ()
         self._finished: Heard | None = None
 
     @torch.inference_mode()
     def push(self, pcm: Pcm) -> Heard:
-        """Take the samples; commit what no sample to come can change; look at the rest if a hop came together.
-
-        The hop grows with what a look may cost, so that all looks together cost in proportion to the sound.
-        """
+        """Take the samples, and commit what no sample to come can change."""
         if len(pcm):
             self._finished = None
             self.samples += len(pcm)
-            self._unseen += len(pcm)
-            if self._take(pcm):
-                self._tentative = ()
-            if self._unseen >= max(HOP_SAMPLES, self._looked_at() // 4):
-                self._unseen = 0
-                self._tentative = self._look()
-        return Heard(committed_sound=self._committed(), tentative_sound=self._tentative)
+            self._take(pcm)
+        return Heard(committed_sound=self._committed())
 
     @torch.inference_mode()
     def finish(self) -> Heard:
         """Everything that was heard, encoded as if it had come in one piece."""
         if self._finished is None:
-            self._unseen = 0
-            self._tentative = self._end()
-            self._finished = Heard(committed_sound=self._committed() + self._tentative)
+            rest = self._rest()  # first: it may replace what was committed
+            self._finished = Heard(committed_sound=self._committed(), tentative_sound=rest)
         return self._finished
 
     @abstractmethod
-    def _take(self, pcm: Pcm) -> bool:
-        """Take the samples; whether that committed more."""
-
-    @abstractmethod
-    def _looked_at(self) -> int:
-        """Samples that a look may have to encode."""
+    def _take(self, pcm: Pcm) -> None:
+        """Take the samples, and encode what no sample to come can change."""
 
     @abstractmethod
     def _committed(self) -> tuple[Embeddings, ...]:
         """Of all that is closed."""
 
     @abstractmethod
-    def _look(self) -> tuple[Embeddings, ...]:
-        """What is open, as if nothing followed."""
-
-    def _end(self) -> tuple[Embeddings, ...]:
-        """The same, where the end of the utterance is certain."""
-        return self._look()
+    def _rest(self) -> tuple[Embeddings, ...]:
+        """Of what is open, as if nothing followed."""
 
 
 def ready(module: M) -> M:
     """Not to be trained any more."""
     module.eval()
     return module
+
+
+def warmed(stream: SoundStream) -> None:
+    """Have its model encode half a second."""
+    stream.push(silence(INPUT_RATE // 2))
+    stream.finish()
 
 
 def as_embeddings(vectors: torch.Tensor, continues: bool) -> tuple[Embeddings, ...]:

@@ -12,11 +12,10 @@ import torch
 from transformers import DynamicCache, VoxtralRealtimeModel
 from transformers.models.voxtral_realtime.modeling_voxtral_realtime import VoxtralRealtimeConv1dPaddingCache
 
-from pipeline.audio import silence
 from pipeline.embeddings import Embeddings
 from pipeline.encoders.features import FrontEnd, WhisperLike, floor_of, scaled
 from pipeline.encoders.logmel import HOP
-from pipeline.encoders.sound import HOP_SAMPLES, SoundStream, as_embeddings, ready
+from pipeline.encoders.sound import SoundStream, as_embeddings, ready, warmed
 from pipeline.kv_cache import fork
 from tts.synthesizer import Pcm
 
@@ -47,7 +46,7 @@ class Voxtral:
         return VoxtralStream(self)
 
     def warm_up(self) -> None:
-        self.open().push(silence(HOP_SAMPLES))
+        warmed(self.open())
 
     def encode(self, features: torch.Tensor, past: "Past") -> tuple[torch.Tensor, "Past"]:
         """Embeddings of the frames that come next, and the past of what follows them; `past` is used up."""
@@ -85,7 +84,7 @@ class VoxtralStream(SoundStream):
         self._encoded: list[Embeddings] = []
         self._tokens = 0
 
-    def _take(self, pcm: Pcm) -> bool:
+    def _take(self, pcm: Pcm) -> None:
         self._mel.push(pcm)
         ready = self._mel.finished // self._voxtral.frames
         if ready:
@@ -93,15 +92,11 @@ class VoxtralStream(SoundStream):
             vectors, self._past = self._voxtral.encode(features, self._past)
             self._encoded.append(Embeddings(vectors, continues=bool(self._encoded)))
             self._tokens += ready
-        return ready > 0
-
-    def _looked_at(self) -> int:
-        return 0
 
     def _committed(self) -> tuple[Embeddings, ...]:
         return tuple(self._encoded)
 
-    def _look(self) -> tuple[Embeddings, ...]:
+    def _rest(self) -> tuple[Embeddings, ...]:
         """The rest of the sound, filled up with silence to a whole embedding."""
         tokens = -(-self.samples // (self._voxtral.frames * HOP)) - self._tokens
         if not tokens:

@@ -1,7 +1,7 @@
 """A conversation in writing that is answered aloud, by any decoder; what the voice was given to say is kept."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -46,10 +46,12 @@ class Talk:
 
     follows = True
 
-    def __init__(self, decoder: Decoder, mode: Mode, agent: AgentSettings, tokens: int = 16) -> None:
+    def __init__(
+        self, decoder: Decoder, mode: Mode, agent: AgentSettings, tokens: int = 16, heard: Sequence[str] = ()
+    ) -> None:
         settings = PipelineSettings(agent=agent, decoder=DecoderSettings(temperature=0, max_tokens=tokens))
         self.voice = Recording()
-        self._engine = replace(doubles.engine([], [], settings), decoder=decoder, synthesizer=Choir.of(self.voice))
+        self._engine = replace(doubles.engine(heard, [], settings), decoder=decoder, synthesizer=Choir.of(self.voice))
         self.agent = Agent(self._engine, replace(SETTINGS, thinking=mode), self)
         self.events: list[Event] = []
         self.news = Pulse()

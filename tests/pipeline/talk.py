@@ -133,8 +133,9 @@ async def talk(
     doubt: SecondOpinion | None = None,
     decoder: doubles.ScriptedDecoder | None = None,
     choir: Choir | None = None,
+    threads: int = 1,
 ) -> AsyncIterator[Talk]:
-    engine = replace(doubles.engine(heard, answers, settings), second_opinion=doubt)
+    engine = replace(doubles.engine(heard, answers, settings, threads), second_opinion=doubt)
     if decoder is not None:
         engine = replace(engine, decoder=decoder)
     if choir is not None:

@@ -74,6 +74,14 @@ async def test_it_reads_along_what_is_certain_and_that_is_not_read_again() -> No
         assert set(along) <= set(sound(conversation, 0)), "the very same objects, which a KV cache holds already"
 
 
+async def test_what_comes_before_a_turn_is_read_before_anything_in_it_is_certain() -> None:
+    async with hearing(["Hello."], ["Hi."], session=SEMANTIC) as conversation:
+        await conversation.speak(0.5)
+        await conversation.settled()
+        assert conversation.decoder.read_before > 0
+        assert conversation.decoder.read_sound == []
+
+
 async def test_an_answer_is_begun_on_the_sound_before_the_words_are_known() -> None:
     async with hearing(["Hello there."], ["Hi."]) as conversation:
         conversation.encoder.hold = threading.Event()

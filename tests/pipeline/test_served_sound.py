@@ -99,6 +99,18 @@ async def test_a_long_turn_is_sent_as_it_is_spoken() -> None:
         assert sum(map(samples_of, heard)) >= 28 * INPUT_RATE
 
 
+async def test_what_hangs_while_it_is_read_ahead_keeps_nobody_waiting() -> None:
+    async with stand_in_for_vllm(ANSWER, troubles=["hangs"]) as server, calling(server, 1) as caller:
+        await caller.speak(26)
+        await caller.until(lambda: len(server.prefills) == 1)
+        await caller.speak(2)
+        await caller.be_silent(0.75)
+        done, said = await caller.answered()
+        assert (done.status, said) == ("completed", "It is a bell.")
+        await server.gone.wait()
+        assert sum(map(samples_of, server.asked[-1]["messages"][1]["content"])) >= 28 * INPUT_RATE
+
+
 async def test_errors_are_spoken_and_the_next_turn_is_answered() -> None:
     troubles: tuple[Trouble, ...] = ("refuses", "refuses", "breaks off")
     async with (

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.decoders.decoder import DecoderError
+from pipeline.errors import PlainError
 from pipeline.memory import TooLarge, check_fits
 from pipeline.models import Model, ModelError, ModelStore, known_models
 from pipeline.registry import DECODERS
@@ -115,6 +117,26 @@ async def test_a_machine_that_can_not_hold_a_model_is_told_before_the_download(t
     with pytest.raises(TooLarge, match=r"takes [\d,]+ GB of memory on the CPU, in float32, and cpu has [\d,]+ GB"):
         await DECODERS["torch"].open(PipelineSettings(decoder=decoder), store)
     assert store.state("huge") == "missing"
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+async def test_a_device_that_is_not_there_is_named_before_the_download(device: str, tmp_path: Path) -> None:
+    decoder = DecoderSettings(backend="torch", model="large", device=device)
+    store = ModelStore(tmp_path, models={"large": large()})
+    with pytest.raises(DecoderError, match=f"decoder.device = '{device}' is no device of this machine"):
+        await DECODERS["torch"].open(PipelineSettings(decoder=decoder), store)
+
+
+async def test_a_model_that_llama_can_not_read_is_refused_before_the_download(tmp_path: Path) -> None:
+    decoder = DecoderSettings(backend="llama", model="qwen2.5-omni-3b")
+    with pytest.raises(PlainError, match=r'qwen2\.5-omni-3b .* set decoder\.backend = "torch"'):
+        await DECODERS["llama"].open(PipelineSettings(decoder=decoder), ModelStore(tmp_path))
+
+
+def test_a_hub_that_can_not_be_reached_is_named(tmp_path: Path) -> None:
+    run = pull(tmp_path, "http://127.0.0.1:9", "large")
+    assert run.returncode != 0
+    assert "ModelError: can't get the model large (about 0 MB): hub me/large@aaaaaaaa: " in run.stderr
 
 
 def test_what_fits_fits() -> None:

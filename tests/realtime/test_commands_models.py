@@ -47,6 +47,14 @@ def test_pull_goes_on_behind_a_failure_and_tells(gguf: Path) -> None:
     assert "offline forbids to fetch it" in pulled.stderr
 
 
+def test_pull_says_first_what_this_machine_can_not_hold(gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.memory.system_memory", lambda: 10**9)
+    Path("config.toml").write_text('[decoder]\ndevice = "cpu"\n' + "[models]\noffline = true\ncache = '.'\n")
+    told = antiphon_models("pull", "qwen2.5-omni-3b").stderr
+    assert told.startswith("! qwen2.5-omni-3b takes 20 GB of memory on the CPU, in float32, and cpu has 1 GB")
+    assert "offline forbids to fetch it" in told
+
+
 def test_verify_reads_what_is_here(gguf: Path) -> None:
     verified = antiphon_models("verify")
     assert verified.exit_code == 0

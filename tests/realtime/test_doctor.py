@@ -44,6 +44,14 @@ def test_missing_model_fails_and_says_what_to_do(config: Path) -> None:
     assert (found.mark, found.remedy) == ("fail", "antiphon models pull whisper-tiny.en")
 
 
+def test_a_decoder_that_this_machine_can_not_hold_fails(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.memory.system_memory", lambda: 10**9)
+    config.write_text('[decoder]\nbackend = "torch"\nmodel = "qwen2.5-omni-3b"\ndevice = "cpu"\n')
+    found = findings(config)["decoder"]
+    assert found.mark == "fail"
+    assert "takes 20 GB of memory on the CPU, in float32, and cpu has 1 GB" in found.finding
+
+
 def test_wrong_settings_fail(config: Path) -> None:
     config.write_text('[encoder]\nmodel = "no-such-model"\n')
     assert findings(config)["no-such-model"].mark == "fail"

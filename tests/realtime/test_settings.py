@@ -116,6 +116,10 @@ def test_lists_and_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyP
         ),
         ('[server]\nice_servers = [{ credential = "x" }]\n', "settings.toml:2: server.ice_servers.urls is missing"),
         (
+            '[decoder]\nbackend = "openai"\napi_key = "s3cret"\n',
+            'settings.toml:1: the backend "openai" needs decoder.url, as in ',
+        ),
+        (
             '[server]\nice_servers = [{ urls = ["stun:a.example"], user = "x" }]\n',
             "settings.toml:2: server.ice_servers.user: no such setting; did you mean username? There are: urls, ",
         ),

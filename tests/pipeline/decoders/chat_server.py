@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Trouble = Literal["none", "refuses", "wrong", "breaks off at once", "breaks off", "reports", "hangs"]
+Trouble = Literal["none", "refuses", "wrong", "breaks off at once", "breaks off", "reports", "slow", "hangs"]
 """What goes wrong with one request: it is refused for now (503) or for good (400); the stream breaks off before or
-behind its first words; an error is streamed; nothing comes any more."""
+behind its first words; an error is streamed; each piece waits for `go_on`; nothing comes any more."""
 
 
 @dataclass
@@ -25,6 +25,8 @@ class StandInForVllm:
     """The requests' bodies."""
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     """Whether a client has hung up in mid-answer."""
+    go_on: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(0))
+    """One for each piece of a slow answer."""
     port: int = 0
 
     @property
@@ -53,6 +55,8 @@ class StandInForVllm:
         if trouble in ("refuses", "wrong"):
             status = "503 Service Unavailable" if trouble == "refuses" else "400 Bad Request"
             await _send(writer, status, {"error": {"message": "the engine is dead", "code": int(status[:3])}})
+        elif not body.get("stream") and trouble == "hangs":
+            await self._hang(reader)
         elif not body.get("stream"):
             message = {"role": "assistant", "content": "."}
             await _send(writer, "200 OK", _chunk("chat.completion", message=message, finish_reason="length"))
@@ -74,15 +78,21 @@ class StandInForVllm:
             if trouble == "reports":
                 await _line(writer, {"error": {"message": "out of memory", "type": "InternalServerError", "code": 500}})
                 return
+            if trouble == "slow":
+                await self.go_on.acquire()
             await _line(writer, _chunk(delta={"content": piece}))
             if trouble == "hangs":
-                await reader.read()  # until the client hangs up
-                self.gone.set()
+                await self._hang(reader)
                 return
         await _line(writer, _chunk(delta={}, finish_reason="stop"))
         usage = {"prompt_tokens": 90, "completion_tokens": len(pieces), "total_tokens": 90 + len(pieces)}
         await _line(writer, {**_chunk(), "choices": [], "usage": {**usage, "prompt_tokens_details": None}})
         await _line(writer, None)
+
+    async def _hang(self, reader: asyncio.StreamReader) -> None:
+        """Until the client hangs up."""
+        await reader.read()
+        self.gone.set()
 
 
 @asynccontextmanager

@@ -75,10 +75,9 @@ async def test_sound_is_read_as_transformers_reads_it(build: Build, tmp_path: Pa
         heard = stream.push(PCM[start : start + 3_333])
     context = decoder.open("Be brief.")
     mark = context.mark()
-    if heard.committed_sound:
-        await context.append([Open("user"), *heard.committed_sound])
-        assert await context.end_of_turn_probability() is None
-        context.rewind(mark)
+    await context.append([Open("user"), *heard.committed_sound])
+    assert (await context.end_of_turn_probability() is None) == bool(heard.committed_sound)
+    context.rewind(mark)
     await context.append([Open("user"), *stream.finish().sound, Close("user")])
     [*_, finished] = [part async for part in context.generate(GREEDY)]
     assert isinstance(finished, Finished)

@@ -1,6 +1,7 @@
 """Step-Audio-R1 behind vLLM's API, which a stand-in plays: sound sent as it closes, thoughts, failures."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from pipeline.decoders.decoder import (
     Close,
     DecoderError,
     Finished,
+    Mark,
     Open,
     Sampling,
     Text,
@@ -20,7 +22,7 @@ from pipeline.decoders.decoder import (
 from pipeline.decoders.openai import OpenAi, OpenAiContext
 from pipeline.embeddings import Clip, Sound
 from pipeline.encoders.clips import CLIP_SAMPLES, CUT_SAMPLES, Clips
-from pipeline.encoders.encoder import Encoder
+from pipeline.encoders.encoder import Encoder, Heard
 from tests.pipeline.decoders.chat_server import StandInForVllm, Trouble, samples_of, stand_in_for_vllm
 from tts.synthesizer import Pcm
 
@@ -43,6 +45,12 @@ async def asked(context: OpenAiContext, sound: Sequence[Sound] = ()) -> None:
 
 async def answer(context: OpenAiContext) -> list[object]:
     return [part async for part in context.generate(SAMPLING)]
+
+
+async def until(found: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not found():
+            await asyncio.sleep(0)
 
 
 def said(parts: Sequence[object]) -> tuple[str, str]:
@@ -112,9 +120,10 @@ async def test_clips_are_read_as_they_close_and_are_the_same_bytes_when_the_turn
         for at in range(0, len(pcm), RATE):
             heard = stream.push(pcm[at : at + RATE])
             context.rewind(mark)
-            await context.append([Open("user"), *heard.sound])
+            await context.append([Open("user"), *heard.committed_sound])
             await context.end_of_turn_probability()
-            assert len(server.asked) == len(heard.committed_sound)
+            while len(server.asked) < len(heard.committed_sound):
+                await asyncio.sleep(0)
         context.rewind(mark)
         await asked(context, stream.finish().sound)
         await answer(context)
@@ -211,6 +220,21 @@ async def test_a_server_that_says_nothing_more_is_given_up() -> None:
         await decoding.close()
 
 
+async def test_of_a_slow_server_each_piece_is_given_when_it_comes() -> None:
+    async with stand_in_for_vllm(ANSWER, troubles=["slow"]) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await asked(context)
+        parts = aiter(context.generate(SAMPLING))
+        server.go_on.release()
+        first = await anext(parts)
+        assert first == Thought("Let me")
+        for _ in ANSWER[1:]:
+            server.go_on.release()
+        assert said([first] + [part async for part in parts]) == ("Let me think.", "It is a bell.")
+        await decoding.close()
+
+
 async def test_closing_the_answer_hangs_up() -> None:
     async with stand_in_for_vllm(ANSWER, troubles=["hangs"]) as server:
         decoding = decoder(server)
@@ -223,24 +247,91 @@ async def test_closing_the_answer_hangs_up() -> None:
         await decoding.close()
 
 
-async def test_a_server_that_can_not_read_ahead_says_so() -> None:
-    async with stand_in_for_vllm(ANSWER, troubles=["refuses"]) as server:
+async def reads_ahead(server: StandInForVllm, context: OpenAiContext, *clips: Clip) -> None:
+    """The turn so far is `clips`, and the server is asked to read them once more than before."""
+    context.rewind(Mark(0))
+    await context.append([Open("user"), *clips])
+    before = len(server.prefills)
+    await context.end_of_turn_probability()
+    await until(lambda: len(server.prefills) > before)
+
+
+async def test_an_answer_does_not_wait_for_what_is_read_ahead() -> None:
+    async with stand_in_for_vllm(ANSWER, troubles=["hangs"]) as server:
         decoding = decoder(server)
         context = decoding.open("Be brief.")
-        await context.append([Open("user"), clip(20, closed=True)])
-        with pytest.raises(DecoderError, match="the engine is dead"):
+        await reads_ahead(server, context, clip(20, closed=True))
+        await context.append([clip(1), Close("user")])
+        assert said(await answer(context)) == ("Let me think.", "It is a bell.")
+        await server.gone.wait()
+        await decoding.close()
+
+
+async def test_closing_the_context_stops_what_is_read_ahead() -> None:
+    async with stand_in_for_vllm(troubles=["hangs"]) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        await reads_ahead(server, context, clip(20, closed=True))
+        await context.close()
+        await server.gone.wait()
+        await decoding.close()
+
+
+async def test_while_a_clip_is_read_it_is_not_sent_again_and_the_next_one_takes_its_place() -> None:
+    async with stand_in_for_vllm(troubles=["hangs", "hangs"]) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        first, second = clip(20, closed=True), clip(21, closed=True)
+        await reads_ahead(server, context, first)
+        for _ in range(3):
             await context.end_of_turn_probability()
+        assert not server.gone.is_set()
+        await reads_ahead(server, context, first, second)
+        await server.gone.wait()
+        assert [len(request["messages"][-1]["content"]) for request in server.prefills] == [1, 2]
+        await context.close()
+        await decoding.close()
+
+
+async def test_what_an_answer_kept_from_being_read_is_sent_again_if_the_person_goes_on() -> None:
+    async with stand_in_for_vllm(ANSWER, troubles=["hangs"]) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        long = clip(20, closed=True)
+        await reads_ahead(server, context, long)
+        await answer(context)
+        await reads_ahead(server, context, long)
+        await context.close()
+        await decoding.close()
+
+
+async def test_a_server_that_can_not_read_ahead_is_written_down_and_asked_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with stand_in_for_vllm(troubles=["refuses", "wrong"]) as server:
+        decoding = decoder(server)
+        context = decoding.open("Be brief.")
+        long = clip(20, closed=True)
+        for count in (1, 2):
+            await reads_ahead(server, context, long)
+            await until(lambda count=count: len(caplog.records) == count)  # type: ignore[misc]
+            assert "could not read ahead" in caplog.text
+            assert "the engine is dead" in caplog.text
         await context.end_of_turn_probability()
-        assert len(server.prefills) == 2, "it is tried again at the next look"
+        assert len(server.prefills) == 2, "what is wrong with the request is so the next time"
+        await context.close()
         await decoding.close()
 
 
 def test_clips_are_cut_in_silence_within_their_last_5_seconds() -> None:
     stream = Clips().open()
     pcm = speech(22, 23, 4)
-    heard = [stream.push(pcm[at : at + 1000]) for at in range(0, len(pcm), 1000)][-1]
-    lengths = [len(part.pcm) for part in heard.sound if isinstance(part, Clip)]
-    assert sum(lengths) == len(pcm)
+    for at in range(0, len(pcm), 1000):
+        stream.push(pcm[at : at + 1000])
+    heard = stream.finish()
+    clips = [part.pcm for part in heard.sound if isinstance(part, Clip)]
+    assert Clips().exact == np.array_equal(np.concatenate(clips), pcm)
+    lengths = [len(clip) for clip in clips]
     cuts = np.cumsum(lengths[:-1]) / RATE
     assert cuts == pytest.approx([22.25, 45.75], abs=0.25)
     assert all(CLIP_SAMPLES - CUT_SAMPLES <= length <= CLIP_SAMPLES for length in lengths[:-1])
@@ -249,9 +340,13 @@ def test_clips_are_cut_in_silence_within_their_last_5_seconds() -> None:
 
 def test_a_clip_stays_the_same_until_more_is_heard() -> None:
     stream = Clips().open()
-    heard = stream.push(speech(1))
-    assert stream.push(np.empty(0, np.float32)).sound == heard.sound == stream.finish().committed_sound
-    assert stream.push(speech(0.1)).sound != heard.sound
+    assert stream.push(speech(1)) == Heard()
+    heard = stream.finish()
+    assert len(heard.tentative_sound) == 1
+    stream.push(np.empty(0, np.float32))
+    assert stream.finish() == heard
+    stream.push(speech(0.1))
+    assert stream.finish() != heard
     assert Clips().open().finish().sound == ()
 
 

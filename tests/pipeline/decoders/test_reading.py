@@ -1,25 +1,44 @@
 """A KV cache that is read on, gone back in and forked, against reading everything anew."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import Lfm2Config, Lfm2ForCausalLM, PreTrainedModel, Qwen2AudioConfig, WhisperFeatureExtractor
+from transformers import (
+    DynamicCache,
+    Lfm2Config,
+    Lfm2ForCausalLM,
+    PreTrainedModel,
+    Qwen2AudioConfig,
+    Qwen3ASRConfig,
+    Qwen3ASRFeatureExtractor,
+    Qwen3ASRForConditionalGeneration,
+    VoxtralRealtimeConfig,
+    VoxtralRealtimeFeatureExtractor,
+    VoxtralRealtimeForConditionalGeneration,
+    WhisperFeatureExtractor,
+)
+from transformers.cache_utils import DynamicLayer
 from transformers.models.qwen2_5_omni.configuration_qwen2_5_omni import Qwen2_5OmniThinkerConfig
 from transformers.models.qwen2_5_omni.modeling_qwen2_5_omni import Qwen2_5OmniThinkerForConditionalGeneration
 from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioForConditionalGeneration
 
+from pipeline.audio import INPUT_RATE
 from pipeline.decoders.decoder import DecoderError
 from pipeline.decoders.reading import CHUNK, Atom, Reader, check_rewindable, chunk
 from pipeline.embeddings import Embeddings, Sound
 from pipeline.encoders.encoder import Encoder
 from pipeline.encoders.qwen_audio import Qwen2Audio
-from pipeline.encoders.qwen_omni import Qwen25Omni
+from pipeline.encoders.qwen_omni import Qwen3Asr, Qwen25Omni
+from pipeline.encoders.voxtral import Voxtral
 from tests.pipeline.decoders.small_models import VOCABULARY, WIDTH, gemma, qwen
 from tests.pipeline.encoders.towers import made, randomized
+from tts.synthesizer import Pcm
 
 MODELS = {"full attention": qwen, "sliding windows": gemma}
 TOLERANCE = 1e-4
@@ -133,6 +152,26 @@ def test_two_readers_of_one_model_do_not_disturb_each_other(model: PreTrainedMod
         assert_same(read(other, second), fresh(model, second))
 
 
+def test_the_cache_grows_with_what_was_read_and_no_faster(model: PreTrainedModel) -> None:
+    """Token by token, in chunks, and gone back in: so many numbers an atom, neither more nor, where a window slides,
+    fewer."""
+    reader = Reader(model)
+    read(reader, atoms(1))
+    of_an_atom = held(reader)
+    assert of_an_atom > 0
+    prompt = atoms(30, sound(40), 130, sound(50))
+    for end in (20, 70, 71, 72, 250, 40):
+        read(reader, prompt[:end])
+        assert held(reader) == end * of_an_atom
+
+
+def held(reader: Reader) -> int:
+    """Numbers that its cache keeps in memory."""
+    layers = [layer for layer in reader.cache.layers if isinstance(layer, DynamicLayer)]
+    kept = (tensor for layer in layers for tensor in (layer.keys, layer.values) if tensor is not None)
+    return sum(tensor.untyped_storage().nbytes() // tensor.element_size() for tensor in kept)
+
+
 def test_chunks_are_of_words_or_of_sound_and_not_too_long() -> None:
     prompt = atoms(CHUNK + 10, sound(5), 3)
     at, lengths = 0, []
@@ -160,13 +199,7 @@ def test_a_model_that_can_not_go_back_is_refused_by_name() -> None:
         check_rewindable(Lfm2ForCausalLM(config))
 
 
-AUDIO = {
-    "d_model": 32,
-    "encoder_layers": 2,
-    "encoder_attention_heads": 4,
-    "encoder_ffn_dim": 64,
-    "max_source_positions": 1500,
-}
+AUDIO = {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 4, "encoder_ffn_dim": 64}
 TEXT = {
     "vocab_size": 200,
     "hidden_size": 32,
@@ -178,7 +211,16 @@ TEXT = {
 SOUND_TOKEN = 150
 
 
-def qwen25_omni() -> tuple[PreTrainedModel, Encoder]:
+@dataclass(frozen=True)
+class Hearer:
+    """A model and its encoder. `prepared`: a whole sound as the model's processor hands it on."""
+
+    model: PreTrainedModel
+    encoder: Encoder
+    prepared: Callable[[Pcm], dict[str, torch.Tensor]]
+
+
+def qwen25_omni() -> Hearer:
     rope = {"rope_type": "default", "rope_theta": 10_000.0, "mrope_section": [2, 1, 1]}
     vision = {"depth": 1, "hidden_size": 32, "intermediate_size": 32, "num_heads": 2, "out_hidden_size": 32}
     config = Qwen2_5OmniThinkerConfig(
@@ -192,41 +234,105 @@ def qwen25_omni() -> tuple[PreTrainedModel, Encoder]:
     config.vision_start_token_id = 153
     model = Qwen2_5OmniThinkerForConditionalGeneration(config).train(False)
     randomized(model)
-    return model, Qwen25Omni(model.model.audio_tower, made(WhisperFeatureExtractor, feature_size=128))
+    extractor = made(WhisperFeatureExtractor, feature_size=128)
+    return Hearer(model, Qwen25Omni(model.model.audio_tower, extractor), padded(extractor))
 
 
-def qwen2_audio() -> tuple[PreTrainedModel, Encoder]:
-    config = Qwen2AudioConfig(audio_config=AUDIO, text_config=TEXT, audio_token_index=SOUND_TOKEN)
+def qwen2_audio() -> Hearer:
+    audio = {**AUDIO, "max_source_positions": 1500}
+    config = Qwen2AudioConfig(audio_config=audio, text_config=TEXT, audio_token_index=SOUND_TOKEN)
     model = Qwen2AudioForConditionalGeneration(config).train(False)
     randomized(model)
     extractor = made(WhisperFeatureExtractor, feature_size=128)
-    return model, Qwen2Audio(model.model.audio_tower, model.model.multi_modal_projector, extractor)
+    ear = Qwen2Audio(model.model.audio_tower, model.model.multi_modal_projector, extractor)
+    return Hearer(model, ear, padded(extractor))
 
 
-@pytest.mark.parametrize("make", [qwen25_omni, qwen2_audio])
-def test_a_spoken_question_gives_the_logits_of_the_whole_model(
-    make: Callable[[], tuple[PreTrainedModel, Encoder]],
-) -> None:
+def qwen3_asr() -> Hearer:
+    audio = {**AUDIO, "output_dim": 32, "downsample_hidden_size": 8, "n_window": 50, "n_window_infer": 200}
+    config = Qwen3ASRConfig(audio_config=audio, text_config={**TEXT, "head_dim": 8}, audio_token_id=SOUND_TOKEN)
+    model = Qwen3ASRForConditionalGeneration(config).train(False)
+    randomized(model)
+    extractor = made(Qwen3ASRFeatureExtractor)
+
+    def prepared(pcm: Pcm) -> dict[str, torch.Tensor]:
+        seen = extractor(pcm, sampling_rate=INPUT_RATE, padding="longest", return_attention_mask=True)
+        return {"input_features": seen.input_features, "input_features_mask": seen.attention_mask}
+
+    ear = Qwen3Asr(model.model.audio_tower, model.model.multi_modal_projector, extractor)
+    return Hearer(model, ear, prepared)
+
+
+def padded(extractor: Callable[..., Any]) -> Callable[[Pcm], dict[str, torch.Tensor]]:
+    def prepared(pcm: Pcm) -> dict[str, torch.Tensor]:
+        seen = extractor(pcm, sampling_rate=INPUT_RATE, return_attention_mask=True, return_tensors="pt")
+        return {"input_features": seen.input_features, "feature_attention_mask": seen.attention_mask}
+
+    return prepared
+
+
+BEFORE, BEHIND = range(10), range(20, 25)
+
+
+@pytest.mark.parametrize("make", [qwen25_omni, qwen2_audio, qwen3_asr])
+def test_a_spoken_question_gives_the_logits_of_the_whole_model(make: Callable[[], Hearer]) -> None:
     """Encoder, projector and decoder, streamed, against transformers' forward pass over words and sound at once; and
-    again in a second conversation, for these models keep an offset of positions from the first."""
-    model, encoder = make()
-    extractor = made(WhisperFeatureExtractor, feature_size=128)
+    again in a second conversation, for some of these models keep an offset of positions from the first.
+
+    In the middle there is a pause, at which an answer is begun: it is taken back as far as the sound was not certain.
+    """
+    hearer = make()
     for seed, samples in ((0, 70_000), (1, 41_234)):
         pcm = np.random.default_rng(seed).standard_normal(samples).astype(np.float32) * 0.1
-        stream = encoder.open()
-        reader = Reader(model)
+        pcm[:400] = 1.0  # the loudest moment, behind which nothing that is certain changes
+        stream, reader = hearer.encoder.open(), Reader(hearer.model)
         for at in range(0, samples, 4000):
-            heard = stream.push(pcm[at : at + 4000])
-            read(reader, [*range(10), *atoms(*heard.sound)])
+            certain = atoms(*stream.push(pcm[at : at + 4000]).sound)
+            read(reader, [*BEFORE, *certain])
+            if at == 36_000:
+                read(reader, [*BEFORE, *atoms(*stream.finish().sound), *BEHIND])
+                assert len(reader) > len(BEFORE) + len(certain) + len(BEHIND)
+                assert reader.keep([*BEFORE, *certain, 99]) == len(BEFORE) + len(certain)
         spoken = atoms(*stream.finish().sound)
-        logits = read(reader, [*range(10), *spoken, *range(20, 25)])
-        seen = extractor(pcm, sampling_rate=16_000, return_attention_mask=True, return_tensors="pt")
-        words = torch.tensor([[*range(10), *[SOUND_TOKEN] * len(spoken), *range(20, 25)]])
+        logits = read(reader, [*BEFORE, *spoken, *BEHIND])
+        words = torch.tensor([[*BEFORE, *[SOUND_TOKEN] * len(spoken), *BEHIND]])
         with torch.inference_mode():
-            expected = model(
-                input_ids=words,
-                input_features=seen.input_features,
-                feature_attention_mask=seen.attention_mask,
-                attention_mask=torch.ones_like(words),
-            ).logits[0, -1]
-        assert_same(logits, expected)
+            whole = hearer.model(input_ids=words, attention_mask=torch.ones_like(words), **hearer.prepared(pcm))
+        assert_same(logits, whole.logits[0, -1])
+
+
+def test_voxtral_writes_along_as_if_it_had_heard_all_at_once() -> None:
+    """Its decoder adds a vector of sound to each token that it reads, and takes the delay as a condition: it keeps
+    pace with the encoder's stream, through a cache, against a forward pass over the whole sound."""
+    audio = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "head_dim": 8,
+        "sliding_window": 20,
+    }
+    text = {**TEXT, "head_dim": 8, "sliding_window": 16}
+    model = VoxtralRealtimeForConditionalGeneration(VoxtralRealtimeConfig(audio_config=audio, text_config=text))
+    randomized(model.train(False))
+    extractor = made(VoxtralRealtimeFeatureExtractor)
+    stream, cache = Voxtral(model.model, extractor).open(), DynamicCache()
+    pcm = np.random.default_rng(3).standard_normal(50 * 1280).astype(np.float32) * 0.1
+    tokens = torch.arange(len(pcm) // 1280) % 50
+
+    def read_on(sound: Sequence[Sound], past: DynamicCache) -> torch.Tensor:
+        vectors = torch.cat([part.vectors for part in sound if isinstance(part, Embeddings)])
+        known = past.get_seq_length()
+        seen = model.get_input_embeddings()(tokens[known : len(vectors)]) + vectors[known:]
+        delay = model.model.time_embedding(torch.full((1,), 6.0))[None]
+        hidden = model.model.language_model(inputs_embeds=seen[None], past_key_values=past, t_cond=delay)
+        logits: torch.Tensor = model.lm_head(hidden.last_hidden_state)[0]
+        return logits
+
+    with torch.inference_mode():
+        found = [read_on(stream.push(pcm[at : at + 4000]).sound, cache) for at in range(0, len(pcm), 4000)]
+        found.append(read_on(stream.finish().sound, cache))
+        features = extractor(np.pad(pcm, (0, 1280)), sampling_rate=INPUT_RATE).input_features
+        whole = torch.nn.functional.pad(tokens, (0, 1))[None]
+        expected = model(input_ids=whole, input_features=features, num_delay_tokens=6).logits[0, : len(tokens)]
+    assert_same(torch.cat(found), expected)

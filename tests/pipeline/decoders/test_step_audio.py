@@ -135,22 +135,25 @@ def plainly_heard(weights: Weights, pcm: Pcm) -> torch.Tensor:
     return linear("adapter.linear2", linear("adapter.linear1", halved).relu())
 
 
-def plainly_answered(weights: Weights, before: str, sound: torch.Tensor, behind: str, length: int) -> str:
-    """What the decoder writes, greedily, reading everything anew for each token."""
+def plainly_answered(
+    weights: Weights, before: str, sound: torch.Tensor, behind: str, length: int
+) -> tuple[str, list[torch.Tensor]]:
+    """What the decoder writes, greedily, reading everything anew for each token; and the logits of each."""
     model = Qwen2ForCausalLM(StepAudioConfig.of(TEXT, AUDIO).text)
     model.load_state_dict({name: weights[name] for name in weights if name.startswith(("model.", "lm_head."))})
     spell, embed = tokenizer(), model.get_input_embeddings()
-    written: list[int] = []
+    written, logits = list[int](), list[torch.Tensor]()
     with torch.inference_mode():
         for _ in range(length):
             words = (torch.tensor(spell.encode(text).ids) for text in (before, behind))
             first, last = (embed(tokens) for tokens in words)
             parts = [first, sound, last, embed(torch.tensor(written, dtype=torch.long))]
-            token = int(model(inputs_embeds=torch.cat(parts)[None], use_cache=False).logits[0, -1].argmax())
+            logits.append(model(inputs_embeds=torch.cat(parts)[None], use_cache=False).logits[0, -1])
+            token = int(logits[-1].argmax())
             if token == spell.token_to_id("<|EOT|>"):
                 break
             written.append(token)
-    return spell.decode(written, skip_special_tokens=True)
+    return spell.decode(written, skip_special_tokens=True), logits
 
 
 async def answer(context: Context, length: int) -> str:
@@ -168,14 +171,18 @@ async def test_it_hears_as_published(folder: Path, weights: Weights, seconds: fl
 
 async def test_it_answers_what_a_plain_forward_pass_answers(folder: Path, weights: Weights) -> None:
     decoder = await loaded(folder)
+    logits: list[torch.Tensor] = []
+    decoder.model.register_forward_hook(lambda model, given, made: logits.append(made.logits[0, -1]))
     sounds = heard(decoder, noise(2))
     context = decoder.open("Be brief.")
     await context.append([Open("user"), *sounds, Close("user")])
     before = "<|BOT|>system\nBe brief.<|EOT|><|BOT|>human\n<audio_start>"
     behind = "<audio_end><|EOT|><|BOT|>assistant\n<think>\n"
-    expected = plainly_answered(weights, before, sounds[0].vectors, behind, 24)
+    expected, of_each = plainly_answered(weights, before, sounds[0].vectors, behind, 24)
     assert expected
     assert (await answer(context, 24)).split() == expected.rstrip(HALF_A_LETTER).split()
+    assert torch.allclose(torch.stack(logits[-len(of_each) :]), torch.stack(of_each), atol=1e-4)
+    assert of_each[0].std() > 0.1, "a model that says the same of everything proves nothing"
     await decoder.close()
 
 
