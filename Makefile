@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+COQUI := $(VENV)/coqui
 # PIP_USE_PEP517: build the two packages that have no wheel the new way; the old one warns at length.
 PIP := PIP_USE_PEP517=1 $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
@@ -19,7 +20,7 @@ setup: $(VENV)/.setup ## Make .venv, install the packages, fetch the weights
 	@$(BIN)/python -c "import ctypes.util, sys; sys.exit(not ctypes.util.find_library('portaudio'))" \
 		|| echo "Hint: antiphon talk needs PortAudio (Debian: apt install libportaudio2). All else runs without."
 
-test: test-system setup $(VENV)/.test check ## Set everything up, then run the checks and the tests
+test: test-system setup $(VENV)/.test $(COQUI)/.made check ## Set everything up, then run the checks and the tests
 	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-system: ## Install the browser and the sound server that the tests drive (Debian, as root)
@@ -46,4 +47,14 @@ $(VENV)/.setup: pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.setup
 	$(PIP) -e ".[test]"
+	@touch $@
+
+# coqui-tts in an environment of its own that sees the first one's packages. The package index has torchaudio for CUDA only,
+# but it does without its compiled library where there is none, and what is left of it runs beside any torch.
+$(COQUI)/.made: tests/tts/coqui.txt $(VENV)/.test
+	@$(BIN)/python -m venv --clear $(COQUI)
+	$(COQUI)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r tests/tts/coqui.txt
+	@rm -f $(COQUI)/lib/python*/site-packages/torchaudio/lib/*.so
+	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> $$($(COQUI)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/antiphon.pth
 	@touch $@

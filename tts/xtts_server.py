@@ -26,12 +26,24 @@ REFERENCE_RATE = 22_050
 CATALOGUE = "tts_models/"
 CHUNK_TOKENS = 20
 """Tokens of XTTS to a chunk, 0.9 s of sound. Fewer are sooner there and cost more: each time all so far is decoded."""
+SAMPLING = ("temperature", "length_penalty", "repetition_penalty", "top_k", "top_p")
+"""Of XTTS, as the model's own configuration has it."""
 
 Pcm = NDArray[np.float32]
 
 
 class UnknownSpeaker(ValueError):
     """The model has no such speaker, and there is no such recording."""
+
+
+class NoCoqui(ImportError):
+    """Coqui-tts can't be imported."""
+
+    def __init__(self, python: str, why: str) -> None:
+        super().__init__(
+            f"{python} has no coqui-tts that works ({why}): pip install 'antiphon[xtts]' there, "
+            "or name the interpreter that has it in voice.python"
+        )
 
 
 class Speaker(Protocol):
@@ -75,6 +87,7 @@ class XttsSpeaker:
         self._model = model
         self._language = language
         self._latents: dict[str, tuple[object, object]] = {}
+        self._sampling = {name: model.config[name] for name in SAMPLING}
 
     @property
     def sample_rate(self) -> int:
@@ -85,7 +98,7 @@ class XttsSpeaker:
 
         condition, embedding = self._conditioned(voice)
         chunks = self._model.inference_stream(
-            text, self._language, condition, embedding, stream_chunk_size=CHUNK_TOKENS, speed=speed
+            text, self._language, condition, embedding, stream_chunk_size=CHUNK_TOKENS, speed=speed, **self._sampling
         )
         while True:
             with torch.inference_mode():
@@ -109,16 +122,19 @@ class XttsSpeaker:
 
     def _heard(self, recording: str) -> tuple[object, object]:
         # The model's own way of reading a file needs torchcodec, which needs FFmpeg.
-        import librosa
+        import soundfile
+        import soxr
         import torch
 
         config = self._model.config
-        samples, rate = librosa.load(recording, sr=REFERENCE_RATE, duration=config.max_ref_len)
+        with soundfile.SoundFile(recording) as file:
+            heard = file.read(config.max_ref_len * file.samplerate, dtype="float32", always_2d=True)
+            samples = soxr.resample(heard.mean(axis=1), file.samplerate, REFERENCE_RATE)
         audio = torch.from_numpy(samples)[None]
         with torch.inference_mode():
-            embedding = self._model.get_speaker_embedding(audio, rate)
+            embedding = self._model.get_speaker_embedding(audio, REFERENCE_RATE)
             lengths = {"length": config.gpt_cond_len, "chunk_length": config.gpt_cond_chunk_len}
-            return self._model.get_gpt_cond_latents(audio, rate, **lengths), embedding
+            return self._model.get_gpt_cond_latents(audio, REFERENCE_RATE, **lengths), embedding
 
 
 class VitsSpeaker:
@@ -145,9 +161,16 @@ class VitsSpeaker:
 
 
 def load(model: str, language: str) -> Speaker:
-    """`model`: a folder with config.json and weights, or a name of coqui-tts's catalogue, which is then fetched."""
-    from TTS.config import load_config
-    from TTS.tts.models import setup_model
+    """`model`: a folder with config.json and weights, or a name of coqui-tts's catalogue, which is then fetched.
+
+    Raises `NoCoqui`, `FileNotFoundError`, or `ValueError` if the model does not speak the language.
+    """
+    try:
+        import torchaudio  # noqa: F401 - built for CUDA, it ends with an OSError beside a torch without
+        from TTS.config import load_config
+        from TTS.tts.models import setup_model
+    except (ImportError, OSError) as error:
+        raise NoCoqui(sys.executable, " ".join(str(error).split())) from error
 
     folder = Path(model)
     if not folder.is_dir():
@@ -160,6 +183,8 @@ def load(model: str, language: str) -> Speaker:
         path, _, _ = ModelManager().download_model(model)
         folder = Path(path) if Path(path).is_dir() else Path(path).parent
     config = load_config(folder / "config.json")
+    if config.model == "xtts" and language.split("-")[0] not in {name.split("-")[0] for name in config.languages}:
+        raise ValueError(f"the model does not speak {language!r}; it speaks {', '.join(config.languages)}")
     loaded = setup_model(config)
     if config.model == "xtts":
         loaded.load_checkpoint(config, checkpoint_dir=folder, eval=True)
@@ -192,7 +217,9 @@ class SpeechHandler(BaseHTTPRequestHandler):
         if self.path != "/v1/audio/speech" or body.get("response_format") != "pcm":
             return self._refuse(404, "only /v1/audio/speech with the response_format pcm is served here")
         with self.server.busy:
-            self._speak(body)
+            # Who waited for others may have left.
+            if not self._is_alone():
+                self._speak(body)
 
     def _speak(self, body: dict[str, Any]) -> None:
         speaker = self.server.speaker
@@ -232,7 +259,10 @@ class SpeechHandler(BaseHTTPRequestHandler):
     def _is_alone(self) -> bool:
         """Whether the listener went away. Sending tells it only at the second attempt."""
         readable, _, _ = select.select([self.connection], [], [], 0)
-        return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        try:
+            return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
 
     def _refuse(self, status: int, why: str) -> None:
         data = json.dumps({"error": {"message": why}}).encode()
