@@ -15,6 +15,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench import cutting_off
+from bench.cutting_off import CutOff
 from bench.report import GOOD, LINE, PALE, number
 from bench.synthesis import Whole, clause, recognized, speak
 from bench.wer import normalised, word_error_percent
@@ -38,6 +40,7 @@ _LEGEND = (
     "ms to the first chunk by the length of the sentence, and the worst as a share of the whole; seconds of work for "
     "one of speech; dBFS between windows and one piece"
 )
+_CUT_OFF_LEGEND = "ms from the moment that an answer is cut off until its voice stops, and to make the dearest chunk"
 _METER_RATE = 48_000
 """At which the filters of ITU-R BS.1770 are defined."""
 
@@ -74,6 +77,8 @@ class Measured:
     real_time_factor_two_cores: float | None
     """None: as that of its engine's first voice."""
     loudness_lufs: float
+    cut_off: CutOff | None
+    """None: it computes elsewhere."""
 
     @property
     def word_error_percent(self) -> float:
@@ -126,7 +131,14 @@ class Report:
             for s in voice.sentences
             if normalised(s.heard) != normalised(s.text)
         ]
-        return Group(table, Text(_LEGEND, "dim"), *wrong)
+        return Group(table, Text(_LEGEND, "dim"), self._cut_off(), Text(_CUT_OFF_LEGEND, "dim"), *wrong)
+
+    def _cut_off(self) -> Table:
+        table = Table("voice", "stops within", "longest", "a chunk", box=None, pad_edge=False)
+        for voice in self.voices:
+            if (cut := voice.cut_off) is not None:
+                table.add_row(voice.name, *map(number, (median(cut.stops_ms), max(cut.stops_ms), cut.chunk_ms)))
+        return table
 
     def draw(self, figure: "Figure") -> None:
         figure.set_size_inches(9, 3.6)
@@ -182,7 +194,8 @@ def measure(
             factor = sum(s.streamed_ms for s in sentences) / sum(1000 * s.audio_s for s in sentences)
             two = two_cores if voice is chosen[0] else None
             loud = loudness_lufs(np.concatenate(bench.spoken), bench.rate)
-            measured.append(Measured(voice.name, part.engine, voice.language, sentences, factor, two, loud))
+            cut = cutting_off.measure(synthesizer.open(voice.name), [*map(clause, texts)]) if part.embedded else None
+            measured.append(Measured(voice.name, part.engine, voice.language, sentences, factor, two, loud, cut))
     return Report(measured)
 
 

@@ -17,7 +17,7 @@ from pipeline.playout import Playout, SpokenWord, heard
 from pipeline.timeline import Timeline
 from pipeline.workers import Urgency, Workers
 from tts.clauses import ClauseSplitter
-from tts.synthesizer import Clause, Pcm, Speech, Voice
+from tts.synthesizer import Clause, Pcm, Speech, Stoppable, Voice
 
 _AHEAD_S = 1.5
 """Speech in hand that covers the synthesis of a long clause, also on a busy machine."""
@@ -182,10 +182,14 @@ class Response:
             assert self._means.voice is not None
             chunks = self._means.voice.speak(part)
             start = self._synthesized
-            while (speech := await self._chunk(chunks, urgency)) is not None:
-                self.timeline.stamp("first_audio")
-                await self._play(part, speech, start)
-                urgency = Urgency.SPEECH
+            try:
+                while (speech := await self._chunk(chunks, urgency)) is not None:
+                    self.timeline.stamp("first_audio")
+                    await self._play(part, speech, start)
+                    urgency = Urgency.SPEECH
+            finally:
+                if isinstance(chunks, Stoppable):
+                    chunks.stop()
         if self._resampler is not None and self.message is not None:
             await self._send(self._resampler.push(silence(0), last=True))
 

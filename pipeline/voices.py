@@ -114,8 +114,9 @@ class Choir:
                 raise VoiceNotAtHand(f"the voice {voice!r} is not on this machine: {part.remedy}")
             synthesizer = part.load()
             # The first clause takes longer than all others.
-            for _ in synthesizer.open(synthesizer.voices[0].name).speak(_HELLO):
-                pass
+            with loading("voice", voice):
+                for _ in synthesizer.open(synthesizer.voices[0].name).speak(_HELLO):
+                    pass
             self._loaded[number] = synthesizer
 
     def open(self, voice: str) -> Voice:

@@ -1,19 +1,26 @@
 """Voices of a server with OpenAI's speech API, `POST /v1/audio/speech`: heard while they are still made."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, suppress
+from functools import partial
 
+import anyio
 import httpx
 import numpy as np
+from anyio import ClosedResourceError, EndOfStream, create_memory_object_stream
+from anyio.from_thread import start_blocking_portal
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from tts.chunks import CHUNK_S, Pace, amplified, trimmed
-from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, Voice, VoiceInfo, WordTime, check_known
+from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, VoiceInfo, WordTime, check_known
+from tts.underway import Stopped, Underway
 
 RATE = 24_000
 """Of the API's raw format, 16 bits, little-endian, mono."""
 ATTEMPTS = 3
 AGAIN_S = 0.1
-"""Wait before the second attempt, and twice as long before the third: a worker thread waits with it."""
+"""Wait before the second attempt, and twice as long before the third."""
 CONNECT_S = 5.0
 _BUSY = (408, 429, 500, 502, 503, 504)
 """Answers after which another attempt may succeed."""
@@ -43,7 +50,10 @@ class Http:
     ) -> None:
         """`url`: with its /v1. `timeout_s`: longest wait for the next sound."""
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        self._client = httpx.Client(headers=headers, timeout=httpx.Timeout(timeout_s, connect=CONNECT_S))
+        self._client = httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(timeout_s, connect=CONNECT_S))
+        self._thread = ExitStack()
+        """Whose loop waits for the server: only so can a request be given up at any time."""
+        self._portal = self._thread.enter_context(start_blocking_portal(name="speech-server"))
         self._url = url.rstrip("/") + "/audio/speech"
         self._infos = tuple(VoiceInfo(name, language, licence) for name in voices)
         self._request = {"model": model, "response_format": "pcm", "speed": speed}
@@ -53,50 +63,73 @@ class Http:
     def voices(self) -> Sequence[VoiceInfo]:
         return self._infos
 
-    def open(self, voice: str) -> Voice:
+    def open(self, voice: str) -> "HttpVoice":
         check_known(voice, [info.name for info in self._infos])
-        return _HttpVoice(self, voice)
+        return HttpVoice(self, voice)
 
     def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        """Close the connections, and break off what is still spoken."""
+        self._portal.call(self._client.aclose)
+        self._portal.call(self._portal.stop, True)
+        self._thread.close()
 
-    def sound(self, voice: str, text: str) -> Iterator[Pcm]:
-        """`text` in `voice` as it comes. Raises `SpeechFailed`."""
-        body = self._request | {"voice": voice, "input": text}
-        gain = self._gains.get(voice, 1.0) / 32768
-        for attempt in range(ATTEMPTS):
-            last = attempt == ATTEMPTS - 1
-            begun = False
-            try:
-                with self._client.stream("POST", self._url, json=body) as response:
-                    if response.status_code in _BUSY and not last:
-                        response.read()
-                    else:
-                        self._check(response)
-                        for data in _evenly(response.iter_bytes()):
-                            begun = True
-                            yield amplified(np.frombuffer(data, dtype="<i2").astype(np.float32), gain)
-                        if not begun:
-                            raise SpeechFailed(f"{self._url} sends no sound")
-                        return
-            except httpx.TransportError as error:
-                if begun:
-                    raise SpeechFailed(f"{self._url} broke off: {_reason(error)}") from error
-                if last:
-                    raise SpeechFailed(f"{self._url} does not answer: {_reason(error)}") from error
-            time.sleep(AGAIN_S * 2**attempt)
+    def sound(self, voice: str, text: str, stopped: Stopped) -> Iterator[Pcm]:
+        """`text` in `voice` as it comes, until it is `stopped` or dropped. Raises `SpeechFailed`."""
+        made, coming = create_memory_object_stream[Pcm]()
+        request = self._portal.start_task_soon(self._ask, voice, text, made, coming)
+        stopped.add_done_callback(lambda _: request.cancel())
+        try:
+            with suppress(EndOfStream, ClosedResourceError):
+                while True:
+                    yield self._portal.call(coming.receive)
+            request.result()
+        except SpeechFailed:
+            raise
+        except (CancelledError, RuntimeError) as error:
+            # After `close`, the loop takes nothing on.
+            if not stopped.done():
+                raise SpeechFailed(f"{self._url} was given up") from error
+        finally:
+            request.cancel()
 
-    def _check(self, response: httpx.Response) -> None:
+    async def _ask(
+        self, voice: str, text: str, made: MemoryObjectSendStream[Pcm], coming: MemoryObjectReceiveStream[Pcm]
+    ) -> None:
+        with made, coming:
+            body = self._request | {"voice": voice, "input": text}
+            gain = self._gains.get(voice, 1.0) / 32768
+            for attempt in range(ATTEMPTS):
+                last = attempt == ATTEMPTS - 1
+                begun = False
+                try:
+                    async with self._client.stream("POST", self._url, json=body) as response:
+                        if response.status_code in _BUSY and not last:
+                            await response.aread()
+                        else:
+                            await self._check(response)
+                            async for data in _evenly(response.aiter_bytes()):
+                                begun = True
+                                await made.send(amplified(np.frombuffer(data, dtype="<i2").astype(np.float32), gain))
+                            if not begun:
+                                raise SpeechFailed(f"{self._url} sends no sound")
+                            return
+                except httpx.TransportError as error:
+                    if begun:
+                        raise SpeechFailed(f"{self._url} broke off: {_reason(error)}") from error
+                    if last:
+                        raise SpeechFailed(f"{self._url} does not answer: {_reason(error)}") from error
+                await anyio.sleep(AGAIN_S * 2**attempt)
+
+    async def _check(self, response: httpx.Response) -> None:
         if response.status_code != httpx.codes.OK:
-            said = response.read().decode(errors="replace")[:300]
+            said = (await response.aread()).decode(errors="replace")[:300]
             raise SpeechFailed(f"{self._url} refuses with {response.status_code}: {said or response.reason_phrase}")
         kind = response.headers.get("content-type", "")
         if kind.startswith(("application/json", "text/")):
             raise SpeechFailed(f"{self._url} answers with {kind} where sound was asked for")
 
 
-class _HttpVoice:
+class HttpVoice:
     def __init__(self, server: Http, name: str) -> None:
         self._server = server
         self._name = name
@@ -110,19 +143,22 @@ class _HttpVoice:
     def waits(self) -> bool:
         return True
 
-    def speak(self, clause: Clause) -> Iterator[Speech]:
+    def speak(self, clause: Clause) -> Underway:
+        return Underway(partial(self._speech, clause))
+
+    def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
         if not any(word.spoken for word in clause.words):
             words = tuple(WordTime(i, 0, 0) for i in range(len(clause.words)))
             yield Speech(np.zeros(0, dtype=np.float32), words)
             return
-        parts = trimmed(self._server.sound(self._name, clause.spoken), RATE)
+        parts = trimmed(self._server.sound(self._name, clause.spoken, stopped), RATE)
         yield from self._pace.speech(parts, clause, round(CHUNK_S * RATE))
 
 
-def _evenly(data: Iterator[bytes]) -> Iterator[bytes]:
+async def _evenly(data: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """`data` in pieces of whole samples, none of them tiny but the last."""
     held = b""
-    for piece in data:
+    async for piece in data:
         held += piece
         if len(held) >= _LEAST_BYTES:
             whole = len(held) // 2 * 2

@@ -1,6 +1,7 @@
 """Kyutai's Pocket TTS (package pocket-tts): a small language model that speaks frame by frame, on the CPU."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Lock, Thread
@@ -11,6 +12,7 @@ from pocket_tts import TTSModel
 
 from tts.chunks import CHUNK_S, Pace, trimmed
 from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, Voice, VoiceInfo, WordTime, check_known
+from tts.underway import Stopped, Underway
 
 LICENCE = "CC-BY-4.0"
 
@@ -48,14 +50,20 @@ class Pocket:
         check_known(voice, [info.name for info in self._infos])
         return _PocketVoice(self, voice)
 
-    def sound(self, voice: str, text: str) -> Iterator[Pcm]:
-        """`text` in `voice` as it is made. Raises `SpeechFailed`.
+    def sound(self, voice: str, text: str, stopped: Stopped) -> Iterator[Pcm]:
+        """`text` in `voice` as it is made, until it is `stopped` or dropped. Raises `SpeechFailed`.
 
         A thread of its own drives the model: it generates ahead of who listens, and its turn must not depend on them.
-        Closing the iterator ends it within a frame, 80 ms of sound.
+        It ends within a frame, 80 ms of sound.
         """
         stop = Event()
         made: SimpleQueue[Pcm | Exception | None] = SimpleQueue()
+
+        def end(_: Stopped) -> None:
+            stop.set()
+            made.put(None)
+
+        stopped.add_done_callback(end)
         Thread(target=self._make, args=(voice, text, stop, made), name="pocket-tts", daemon=True).start()
         try:
             while (pcm := made.get()) is not None:
@@ -97,10 +105,13 @@ class _PocketVoice:
     def waits(self) -> bool:
         return True
 
-    def speak(self, clause: Clause) -> Iterator[Speech]:
+    def speak(self, clause: Clause) -> Underway:
+        return Underway(partial(self._speech, clause))
+
+    def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
         if not any(word.spoken for word in clause.words):
             words = tuple(WordTime(i, 0, 0) for i in range(len(clause.words)))
             yield Speech(np.zeros(0, dtype=np.float32), words)
             return
-        parts = trimmed(self._pocket.sound(self._name, clause.spoken), self.sample_rate)
+        parts = trimmed(self._pocket.sound(self._name, clause.spoken, stopped), self.sample_rate)
         yield from self._pace.speech(parts, clause, round(CHUNK_S * self.sample_rate))

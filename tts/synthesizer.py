@@ -112,6 +112,13 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
+@runtime_checkable
+class Stoppable(Protocol):
+    """Speech of a voice that waits: `stop` ends it at once, from any thread, also while another waits for a chunk."""
+
+    def stop(self) -> None: ...
+
+
 class UnknownVoice(ValueError):
     """No voice has that name; the message lists those that there are."""
 

@@ -9,11 +9,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock, Timer
 
-from tts.http import RATE, Http
+from tts.http import RATE, Http, HttpVoice
 from tts.synthesizer import Clause, Speech, SpeechFailed, Voice, VoiceInfo, check_known
+from tts.underway import Stopped, Underway
 
 SERVER = Path(__file__).with_name("xtts_server.py")
 LOADING_S = 300.0
@@ -92,7 +94,7 @@ class Xtts:
             self._process.communicate()
         self._http = self._process = None
 
-    def current(self, voice: str, held: Voice | None) -> Voice:
+    def current(self, voice: str, held: HttpVoice | None) -> HttpVoice:
         """`held`, or where the process was started anew, its successor. Raises `SpeechFailed`."""
         if held is not None and self._process is not None and self._process.poll() is None:
             return held
@@ -149,7 +151,7 @@ class _XttsVoice:
     def __init__(self, xtts: Xtts, name: str) -> None:
         self._xtts = xtts
         self._name = name
-        self._held: Voice | None = None
+        self._held: HttpVoice | None = None
 
     @property
     def sample_rate(self) -> int:
@@ -159,9 +161,14 @@ class _XttsVoice:
     def waits(self) -> bool:
         return True
 
-    def speak(self, clause: Clause) -> Iterator[Speech]:
+    def speak(self, clause: Clause) -> Underway:
+        return Underway(partial(self._speech, clause))
+
+    def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
         self._held = self._xtts.current(self._name, self._held)
-        yield from self._held.speak(clause)
+        chunks = self._held.speak(clause)
+        stopped.add_done_callback(lambda _: chunks.stop())
+        yield from chunks
 
 
 def _licence(model: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench import report
+from bench.cutting_off import CutOff
 from bench.encoder_cache import Family, Work
 from bench.encoder_cache import Report as EncoderCache
 from bench.endpointing import Question
@@ -63,9 +64,18 @@ REPORTS: dict[str, report.Report] = {
     "voices": Voices(
         [
             Measured(
-                "joe", "piper", "en-US", [InOneVoice("Yes.", 3.0, 50, 300, 250, -120.0, "Yes.")], 0.1, 0.08, -23.0
+                "joe",
+                "piper",
+                "en-US",
+                [InOneVoice("Yes.", 3.0, 50, 300, 250, -120.0, "Yes.")],
+                0.1,
+                0.08,
+                -23.0,
+                CutOff([10.0, 30.0], 110.0),
             ),
-            Measured("far", "http", "", [InOneVoice("Yes.", 1.0, 400, 800, None, None, "Yet.")], 0.8, None, -20.0),
+            Measured(
+                "far", "http", "", [InOneVoice("Yes.", 1.0, 400, 800, None, None, "Yet.")], 0.8, None, -20.0, None
+            ),
         ]
     ),
     "wer": Wer("tiny", 1, {name: Way(5.0, 1, 9.0, 30.0, 40.0, 50.0, 0, {"a": "Yet."}) for name in ("padded", "ours")}),

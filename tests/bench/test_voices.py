@@ -1,9 +1,14 @@
 """What is made of what was measured of a voice."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 
+from bench.cutting_off import CUTS, measure
+from bench.synthesis import clause
 from bench.voices import Measured, Sentence, loudness_lufs
+from tts.synthesizer import Clause, Speech
 
 
 @pytest.mark.parametrize("rate", [22_050, 24_000, 48_000])
@@ -19,7 +24,7 @@ def test_each_length_has_its_median_and_the_worst_share_is_told() -> None:
         Sentence("Better.", 3.0, 50, 300, 200, -110, "Better."),
         Sentence("Best of all.", 3.5, 70, 400, 200, -130, "Best of wall."),
     ]
-    voice = Measured("joe", "piper", "en-US", sentences, 0.1, 0.1, -23)
+    voice = Measured("joe", "piper", "en-US", sentences, 0.1, 0.1, -23, None)
     assert list(voice.first_chunks_ms()) == [40, 60, None]
     assert voice.first_chunk_percent == 35
     assert voice.difference_dbfs == -110
@@ -27,6 +32,24 @@ def test_each_length_has_its_median_and_the_worst_share_is_told() -> None:
 
 
 def test_what_an_engine_cannot_be_asked_for_is_not_told() -> None:
-    voice = Measured("far", "http", "", [Sentence("Good.", 3.0, 40, 100, None, None, "Good.")], 0.1, None, -23)
+    voice = Measured("far", "http", "", [Sentence("Good.", 3.0, 40, 100, None, None, "Good.")], 0.1, None, -23, None)
     assert voice.first_chunk_percent is None
     assert voice.difference_dbfs is None
+
+
+def test_clauses_are_cut_off_in_turn() -> None:
+    begun: list[Clause] = []
+
+    class Quick:
+        sample_rate = 24_000
+        waits = False
+
+        def speak(self, clause: Clause) -> Iterator[Speech]:
+            begun.append(clause)
+            yield Speech(np.zeros(480, np.float32))
+
+    clauses = [clause("Good."), clause("Better.")]
+    found = measure(Quick(), clauses)
+    assert len(found.stops_ms) == CUTS
+    assert min(found.stops_ms) > 0 < found.chunk_ms
+    assert set(map(str, begun)) == set(map(str, clauses))

@@ -9,8 +9,12 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
+import soxr
+
 from bench.browser import RATE, Call, chromium, open_page
-from pipeline.audio import silence
+from pipeline.audio import INPUT_RATE, silence
+from pipeline.encoders.encoder import Encoder
 from tests.speech import recordings
 from tts.synthesizer import Pcm
 
@@ -51,6 +55,14 @@ def check(call: Call, url: str) -> None:
     """Nothing was complained about, and nobody else was asked for anything."""
     assert call.complaints == []
     assert call.hosts == {urlsplit(url).netloc}
+
+
+def recognized(encoder: Encoder, pcm: Pcm) -> str:
+    """What the agent's own recognizer makes of a recording, without the silence around it."""
+    (audible,) = np.nonzero(np.abs(pcm) > 0.01)
+    stream = encoder.open()
+    stream.push(soxr.resample(pcm[max(audible[0] - RATE // 4, 0) : audible[-1] + RATE // 4], RATE, INPUT_RATE))
+    return stream.finish().text
 
 
 def recording(name: str) -> Pcm:

@@ -2,14 +2,12 @@
 
 import numpy as np
 import pytest
-import soxr
 
 from bench.browser import RATE, chromium, open_page
-from pipeline.audio import INPUT_RATE, silence
+from pipeline.audio import silence
 from pipeline.encoders.encoder import Encoder
-from tests.browser.driving import SPEAKING, calling, captions, check, recording
+from tests.browser.driving import SPEAKING, calling, captions, check, recognized, recording
 from tests.speech import recordings, word_errors
-from tts.synthesizer import Pcm
 
 TALKATIVE = "You are a storyteller. Answer with a long story of many sentences."
 """So that there is still something to say after somebody has said something over it."""
@@ -19,14 +17,6 @@ ENERGY = """
 Promise.all(listening.connections.map(async (connection) => [...(await connection.getStats()).values()]
     .find(({ type }) => type === "inbound-rtp").totalAudioEnergy))
 """
-
-
-def recognized(encoder: Encoder, pcm: Pcm) -> str:
-    """What the agent's own recognizer makes of a recording, without the silence around it."""
-    (audible,) = np.nonzero(np.abs(pcm) > 0.01)
-    stream = encoder.open()
-    stream.push(soxr.resample(pcm[max(audible[0] - RATE // 4, 0) : audible[-1] + RATE // 4], RATE, INPUT_RATE))
-    return stream.finish().text
 
 
 @pytest.mark.parametrize("connection", WAYS)

@@ -12,6 +12,7 @@ from pipeline.commands import Respond, Update
 from pipeline.events import OutputAudio, Refused, ResponseDone, Updated
 from pipeline.items import Message
 from pipeline.models import ModelStore
+from pipeline.registry import LoadFailed
 from pipeline.settings import AgentSettings, PipelineSettings, VoiceSettings
 from pipeline.voices import Choir, Part, State, VoiceNotAtHand, voices_at_hand
 from tests import doubles
@@ -95,6 +96,15 @@ def test_a_voice_that_is_not_here_is_refused_with_what_to_do() -> None:
         choir.load("ann")
     with pytest.raises(UnknownVoice, match="there are joe, ann, bob"):
         choir.load("eve")
+
+
+def test_a_voice_whose_server_is_gone_is_named() -> None:
+    class Gone(Singer):
+        def open(self, voice: str) -> Voice:
+            raise SpeechFailed("it does not answer")
+
+    with pytest.raises(LoadFailed, match="the voice far can't be loaded: SpeechFailed: it does not answer"):
+        Choir([part(Gone("far"), "http", "elsewhere")]).load("far")
 
 
 def test_the_first_voice_is_fetched_where_it_is_missing() -> None:

@@ -131,23 +131,6 @@ def test_there_is_no_silence_before_the_first_word(kokoro: Kokoro) -> None:
     assert np.flatnonzero(np.abs(pcm) > 0.01)[0] < 0.1 * RATE
 
 
-def test_dropping_the_iterator_stops_the_work(kokoro: Kokoro, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded: list[tuple[int, int]] = []
-    decode = KokoroGraph.decode
-
-    def counted(self: KokoroGraph, latents: KokoroLatents, layers: list[tuple[Pcm, Pcm]], start: int, end: int) -> Pcm:
-        decoded.append((start, end))
-        return decode(self, latents, layers, start, end)
-
-    monkeypatch.setattr(KokoroGraph, "decode", counted)
-    chunks = kokoro.open("af_heart").speak(LONG)
-    assert decoded == []
-    next(chunks)
-    assert len(decoded) == 1
-    del chunks
-    assert len(decoded) == 1
-
-
 def test_a_clause_that_is_too_long_is_spoken_in_breaths(kokoro: Kokoro, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tts.kokoro.BREATH", 20)
     many = Word("5555", "five five five five")

@@ -18,7 +18,7 @@ from tts.clauses import ClauseSplitter
 from tts.phonemes import EnglishPhonemizer
 from tts.piper import Piper, phoneme_ids
 from tts.synthesizer import Clause, Pcm, Speech, UnknownVoice, Word, WordTime
-from tts.vits import Latents, Vits
+from tts.vits import Vits
 
 RATE = 22_050
 
@@ -98,24 +98,6 @@ def test_a_pause_follows_by_the_closing_mark(piper: Piper, stop: str) -> None:
 def test_speed_shortens_the_speech(piper: Piper, voice_model: Path) -> None:
     fast = Piper(voice_model, config_of(voice_model), speed=2)
     assert 0.35 < joined(spoken(fast, LONG)).size / joined(spoken(piper, LONG)).size < 0.65
-
-
-def test_dropping_the_iterator_stops_the_work(voice_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    decoded: list[tuple[int, int]] = []
-    decode = Vits.decode
-
-    def counted(self: Vits, latents: Latents, start: int, end: int) -> Pcm:
-        decoded.append((start, end))
-        return decode(self, latents, start, end)
-
-    monkeypatch.setattr(Vits, "decode", counted)
-    piper = Piper(voice_model, config_of(voice_model))
-    chunks = piper.open("en_US-joe-medium").speak(LONG)
-    assert decoded == []
-    next(chunks)
-    assert len(decoded) == 1
-    del chunks
-    assert len(decoded) == 1
 
 
 def test_a_clause_without_sound_still_tells_its_words(piper: Piper) -> None:

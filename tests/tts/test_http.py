@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -240,6 +241,29 @@ def test_a_server_that_stalls_is_given_up(server: SpeechServer) -> None:
         with pytest.raises(SpeechFailed, match="broke off: ReadTimeout"):
             next(chunks)
     stalled.set()
+
+
+def test_who_waits_when_it_is_closed_is_told(server: SpeechServer) -> None:
+    left = threading.Event()
+
+    def waits(handler: Handler) -> None:
+        handler.begin()
+        handler.send(tone(0.1))
+        handler.wfile.flush()
+        assert handler.connection.recv(1) == b""
+        handler.close_connection = True
+        left.set()
+
+    server.bodies += [waits]
+    http = Http(f"http://127.0.0.1:{server.server_port}/v1", ["nova"])
+    chunks = http.open("nova").speak(HELLO)
+    next(chunks)
+    with ThreadPoolExecutor() as threads:
+        waiting = threads.submit(next, chunks)
+        http.close()
+        with pytest.raises(SpeechFailed):
+            waiting.result()
+    assert left.wait(10)
 
 
 def test_closing_the_iterator_stops_the_server(server: SpeechServer, http: Http) -> None:

@@ -3,16 +3,17 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tts.http import RATE, Http
-from tts.synthesizer import Clause, Pcm, SpeechFailed, UnknownVoice, Word
+from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, UnknownVoice, Word
 from tts.xtts import LicenceNotAccepted, Xtts
-from tts.xtts_server import SpeechServer
+from tts.xtts_server import Speaker, SpeechServer
 
 HUM = Path(__file__).with_name("tone_server.py")
 
@@ -89,52 +90,62 @@ def test_weights_that_are_not_free_need_consent() -> None:
         Xtts("tts_models/multilingual/multi-dataset/xtts_v2", ["ann"], server=HUM)
 
 
-class Steps:
-    """A model that makes a chunk only when it is let."""
+class Slow:
+    """A model that waits until it may speak. What it was asked for is in `said`."""
 
     sample_rate = RATE
 
     def __init__(self) -> None:
-        self.made = 0
-        self.go_on = threading.Semaphore(1)
-        self.closed = threading.Event()
+        self.said: list[str] = []
+        self.go_on = threading.Event()
 
     def speak(self, text: str, voice: str, speed: float) -> Iterator[Pcm]:
-        try:
-            while True:
-                self.go_on.acquire()
-                self.made += 1
-                yield np.full(RATE, 0.5, dtype=np.float32)
-        finally:
-            self.closed.set()
+        self.said.append(text)
+        self.go_on.wait()
+        yield np.full(RATE, 0.5, dtype=np.float32)
 
 
-def test_when_the_listener_leaves_no_further_chunk_is_made() -> None:
-    model = Steps()
-    with SpeechServer(model, "key") as server:
-        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
-        serving.start()
-        http = Http(f"http://127.0.0.1:{server.server_port}/v1", ["ann"], api_key="key")
-        with closing(http):
-            chunks = http.open("ann").speak(clause("hello"))
-            assert isinstance(chunks, Iterator)
-            next(chunks)
-            del chunks
-            model.go_on.release()
-            assert model.closed.wait(10)
-            assert model.made <= 2
+class Counting(SpeechServer):
+    """Tells of each that has come."""
+
+    def __init__(self, speaker: Speaker, key: str) -> None:
+        super().__init__(speaker, key)
+        self.came = threading.Semaphore(0)
+
+    def verify_request(self, request: object, client_address: object) -> bool:
+        self.came.release()
+        return True
+
+
+@contextmanager
+def serving(model: Slow, key: str) -> Iterator[tuple[Counting, Http]]:
+    """A server with the key "key", and who shows it `key`."""
+    with Counting(model, "key") as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        with closing(Http(f"http://127.0.0.1:{server.server_port}/v1", ["ann"], api_key=key)) as http:
+            yield server, http
         server.shutdown()
-        serving.join()
+        thread.join()
 
 
 def test_a_stranger_is_refused() -> None:
-    with SpeechServer(Steps(), "key") as server:
-        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
-        serving.start()
-        with (
-            closing(Http(f"http://127.0.0.1:{server.server_port}/v1", ["ann"], api_key="other")) as http,
-            pytest.raises(SpeechFailed, match="refuses with 401"),
-        ):
-            list(http.open("ann").speak(clause("hello")))
-        server.shutdown()
-        serving.join()
+    with serving(Slow(), "other") as (_, http), pytest.raises(SpeechFailed, match="refuses with 401"):
+        list(http.open("ann").speak(clause("hello")))
+
+
+def test_who_leaves_while_others_are_spoken_to_is_passed_over() -> None:
+    model = Slow()
+    with serving(model, "key") as (server, http), ThreadPoolExecutor() as threads:
+        listening = []
+        for text in ("one", "two", "three"):
+            chunks = http.open("ann").speak(clause(text))
+            listening.append((chunks, threads.submit(list[Speech], chunks)))
+            server.came.acquire()
+        (_, one), (left, two), (_, three) = listening
+        left.stop()
+        heard = [sum(speech.pcm.size for speech in two.result())]
+        model.go_on.set()
+        heard += [sum(speech.pcm.size for speech in who.result()) for who in (one, three)]
+    assert heard == [0, RATE, RATE]
+    assert model.said == ["one.", "three."]

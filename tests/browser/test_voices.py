@@ -1,0 +1,67 @@
+"""Kokoro's voices at the page: chosen in its settings, and heard at its loudspeaker."""
+
+import numpy as np
+
+from bench.browser import RATE, Call, chromium, open_page
+from pipeline.audio import silence
+from pipeline.encoders.encoder import Encoder
+from tests.browser.driving import captions, check, recognized, recording, started
+from tests.speech import word_errors
+from tts.synthesizer import Pcm
+
+VOICES = ["af_heart", "af_bella", "am_michael", "am_fenrir", "bf_emma", "bm_george"]
+LISTED = "[...document.querySelectorAll('#voice option')].map((option) => option.value)"
+
+
+async def test_kokoro_answers_in_the_voice_that_was_chosen(encoder: Encoder) -> None:
+    with started(ANTIPHON_VOICE__BACKEND="kokoro", ANTIPHON_VOICE__NAME="af_heart") as (url, _):
+        async with chromium(silence(RATE)) as browser:
+            call = await open_page(browser, url, {"connection": "webrtc"}, scripted=True)
+            woman = await answer(call, encoder, "webrtc", "af_heart")
+            await choose(call, "am_michael", "websocket")
+            man = await answer(call, encoder, "websocket", "am_michael")
+            assert pitch_hz(woman) > 1.4 * pitch_hz(man)
+            check(call, url)
+
+
+async def answer(call: Call, encoder: Encoder, connection: str, voice: str) -> Pcm:
+    """Ask in a call of its own; what the loudspeaker got for an answer is what stands on the page, in this voice."""
+    before, answers = len((await call.sides()).loudspeaker), await call.page.locator("li.agent").count()
+    await call.start()
+    assert await call.page.evaluate("document.body.dataset.transport") == connection
+    await call.say(recording("turn_08"))
+    await call.until(f"document.querySelectorAll('li.agent.said').length > {answers}")
+    _, said = (await captions(call))[-1]
+    assert await call.page.locator("li.agent:last-child p .heard").count() > 2
+    assert await call.page.locator("li.agent p :not(.heard)").count() == 0
+    heard = (await call.sides()).loudspeaker[before:]
+    assert word_errors(said, recognized(encoder, heard)) <= 0.2
+    done = [event["response"] for event in await call.events() if event["type"] == "response.done"]
+    assert done[-1]["audio"]["output"]["voice"] == voice
+    await call.hang_up()
+    return heard
+
+
+async def choose(call: Call, voice: str, connection: str) -> None:
+    """In the page's settings; all voices at hand are offered there, the server's own first."""
+    await call.page.click("#open-settings")
+    await call.until(f"{LISTED}.length > 2")
+    offered: list[str] = await call.page.evaluate(LISTED)
+    assert offered[:7] == ["", *VOICES]
+    await call.page.select_option("#voice", voice)
+    await call.page.check(f"[name=connection][value={connection}]")
+    await call.page.click("#settings [type=submit]")
+    await call.until("!document.querySelector('#settings').open")
+
+
+def pitch_hz(pcm: Pcm) -> float:
+    """The median over what is voiced: where a stretch of sound is most like itself a period later."""
+    size, shortest, longest = RATE // 20, RATE // 400, RATE // 60
+    pitches = []
+    for start in range(0, len(pcm) - size - longest, size):
+        frame, later = pcm[start : start + size], pcm[start : start + size + longest]
+        likeness = np.correlate(later, frame, "valid")[shortest:]
+        loudness = np.dot(frame, frame)
+        if loudness > 1e-3 * size and likeness.max() > 0.8 * loudness:
+            pitches.append(RATE / (shortest + int(np.argmax(likeness))))
+    return float(np.median(pitches))
