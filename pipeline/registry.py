@@ -147,7 +147,7 @@ async def _piper(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
         licence=known.licence if known else "",
         speed=voice.speed,
         threads=voice.threads,
-        gain_db=known.gains_db.get(voice.name, 0.0) if known else 0.0,
+        gain_db=known.gains_db.get(voice.name, 0.0) if known else voice.gain_db,
     )
 
 
@@ -181,6 +181,7 @@ async def _http(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
         model=voice.model,
         speed=voice.speed,
         timeout_s=voice.timeout_s,
+        gain_db=voice.gain_db,
     )
 
 
@@ -197,6 +198,7 @@ async def _xtts(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
         timeout_s=voice.timeout_s,
         python=voice.python,
         accept_licence=voice.accept_licence,
+        gain_db=voice.gain_db,
     )
 
 
@@ -208,7 +210,8 @@ async def _pocket(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
 
     # The package sets them to one for the whole process.
     torch.set_num_threads(threads)
-    return Pocket.load(settings.voice.model or "english", [settings.voice.name])
+    voice = settings.voice
+    return Pocket.load(voice.model or "english", [voice.name], voice.gain_db)
 
 
 ENCODERS: dict[str, Backend[Encoder]] = {"whisper": Backend(("ctranslate2", "tokenizers"), "antiphon", _whisper)}

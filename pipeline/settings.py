@@ -88,6 +88,8 @@ class VoiceSettings(Section):
     name: str = "en_US-joe-medium"
     """The one that speaks unless a client asks for another; xtts and pocket also take a recording to speak like."""
     speed: float = Field(default=1.0, ge=0.5, le=2)
+    gain_db: float = Field(default=0.0, ge=-40, le=40)
+    """What makes it as loud as the others; those of the table of models are already."""
     threads: int = Field(default=1, ge=1, le=64)
     model: str = ""
     """http: the model's name on the server. xtts: a coqui-tts model's folder. pocket: a language, or a .yaml file."""

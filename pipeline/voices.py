@@ -7,9 +7,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
+from pipeline.errors import PlainError
 from pipeline.models import Model, ModelStore
 from pipeline.registry import SYNTHESIZERS, loading
-from pipeline.settings import PipelineSettings
+from pipeline.settings import PipelineSettings, VoiceSettings
+from tts.licences import licence_of
 from tts.synthesizer import Clause, Closable, Synthesizer, UnknownVoice, Voice, VoiceInfo, Word
 
 State = Literal["loaded", "on disk", "to be fetched", "package missing", "elsewhere"]
@@ -155,6 +157,7 @@ class Choir:
 def voices_at_hand(settings: PipelineSettings, store: ModelStore) -> Choir:
     """The voice of the settings, which is the first, and every other that a backend has weights for."""
     parts = list(_known(settings, store))
+    _check_backend(settings.voice, parts)
     own = [part for part in parts if part.engine == settings.voice.backend and _has(part, settings.voice.name)]
     first = own[0] if own else _part(settings, store, _own_voice(settings), _own_models(settings))
     voices = sorted(first.voices, key=lambda voice: voice.name != settings.voice.name)
@@ -198,11 +201,19 @@ def _has(part: Part, voice: str) -> bool:
     return any(info.name == voice for info in part.voices)
 
 
+def _check_backend(voice: VoiceSettings, parts: Sequence[Part]) -> None:
+    """Raises `PlainError` for a voice of ours that is looked for in another engine of ours."""
+    engines = [part.engine for part in parts if _has(part, voice.name)]
+    if voice.backend in ("piper", "kokoro") and engines and voice.backend not in engines:
+        raise PlainError(f'the voice {voice.name} is of another engine: set voice.backend = "{engines[0]}"')
+
+
 def _own_voice(settings: PipelineSettings) -> tuple[VoiceInfo, ...]:
     """Of the settings, where the table of models does not have it."""
     voice = settings.voice
     name = Path(voice.name).stem if voice.backend == "piper" else voice.name
-    return (VoiceInfo(name, voice.language if voice.backend == "xtts" else "", ""),)
+    language = voice.language if voice.backend == "xtts" else ""
+    return (VoiceInfo(name, language, licence_of(voice.backend, voice.model)),)
 
 
 def _own_models(settings: PipelineSettings) -> tuple[str, ...]:

@@ -79,7 +79,7 @@ def find_device(devices: Sequence[Device], kind: Kind, wanted: str | None) -> De
     if not able:
         raise NoSoundDevice(
             f"this machine has no {kind} that PortAudio can use: connect one, or start a sound server "
-            "(PulseAudio or PipeWire), or ask with a file: antiphon ask QUESTION.wav"
+            "(PulseAudio or PipeWire), or do without: antiphon ask QUESTION.wav, antiphon say TEXT --out FILE.wav"
         )
     if wanted is None:
         return next((device for device in able if device.is_default(kind)), able[0])

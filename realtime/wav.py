@@ -52,6 +52,8 @@ def check_writable(path: Path) -> None:
         raise UnreadableAudio(f"{path} can't be written: there is no folder {folder}")
     if path.is_dir():
         raise UnreadableAudio(f"{path} can't be written: it is a folder")
+    if path.suffix.lower() not in (".wav", ".ogg"):
+        raise UnreadableAudio(f"{path} can't be written: name it .wav or .ogg")
 
 
 def write_wav(path: Path, pcm: Pcm, rate: int) -> None:
@@ -64,7 +66,7 @@ def write_wav(path: Path, pcm: Pcm, rate: int) -> None:
 
 
 def _container(path: Path) -> tuple[str, str]:
-    return ("OGG", "OPUS") if path.suffix == ".ogg" else ("WAV", "PCM_16")
+    return ("OGG", "OPUS") if path.suffix.lower() == ".ogg" else ("WAV", "PCM_16")
 
 
 def _check_readable(path: Path) -> None:

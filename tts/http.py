@@ -1,6 +1,6 @@
 """Voices of a server with OpenAI's speech API, `POST /v1/audio/speech`: heard while they are still made."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -46,9 +46,9 @@ class Http:
         licence: str = "",
         speed: float = 1.0,
         timeout_s: float = 20.0,
-        gains_db: Mapping[str, float] | None = None,
+        gain_db: float = 0.0,
     ) -> None:
-        """`url`: with its /v1. `timeout_s`: longest wait for the next sound."""
+        """`url`: with its /v1. `timeout_s`: longest wait for the next sound. `gain_db`: as loud as other voices."""
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(timeout_s, connect=CONNECT_S))
         self._thread = ExitStack()
@@ -57,7 +57,7 @@ class Http:
         self._url = url.rstrip("/") + "/audio/speech"
         self._infos = tuple(VoiceInfo(name, language, licence) for name in voices)
         self._request = {"model": model, "response_format": "pcm", "speed": speed}
-        self._gains = {name: 10 ** (db / 20) for name, db in (gains_db or {}).items()}
+        self._gain = 10 ** (gain_db / 20)
 
     @property
     def voices(self) -> Sequence[VoiceInfo]:
@@ -97,7 +97,7 @@ class Http:
     ) -> None:
         with made, coming:
             body = self._request | {"voice": voice, "input": text}
-            gain = self._gains.get(voice, 1.0) / 32768
+            gain = self._gain / 32768
             for attempt in range(ATTEMPTS):
                 last = attempt == ATTEMPTS - 1
                 begun = False

@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from pocket_tts import TTSModel
 
-from tts.chunks import CHUNK_S, Pace, trimmed
+from tts.chunks import CHUNK_S, Pace, amplified, trimmed
+from tts.licences import POCKET
 from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, Voice, VoiceInfo, WordTime, check_known
 from tts.underway import Stopped, Underway
-
-LICENCE = "CC-BY-4.0"
 
 State = dict[str, dict[str, torch.Tensor]]
 """What the model remembers of a voice's recording."""
@@ -23,20 +22,21 @@ State = dict[str, dict[str, torch.Tensor]]
 class Pocket:
     """One model, shared by all conversations, which take turns by clause. Word times are estimates, see `Pace`."""
 
-    def __init__(self, model: TTSModel, voices: Sequence[str], language: str = "") -> None:
+    def __init__(self, model: TTSModel, voices: Sequence[str], language: str = "", gain_db: float = 0.0) -> None:
         """`voices`: names of the package's catalogue, or paths of recordings to speak like."""
         self.model = model
-        self._infos = tuple(VoiceInfo(name, language, LICENCE) for name in voices)
+        self._infos = tuple(VoiceInfo(name, language, POCKET) for name in voices)
+        self._gain = 10 ** (gain_db / 20)
         self._states: dict[str, State] = {}
         self._busy = Lock()
         """The model keeps the state of a generation in itself: one at a time."""
 
     @classmethod
-    def load(cls, model: str, voices: Sequence[str]) -> "Pocket":
+    def load(cls, model: str, voices: Sequence[str], gain_db: float = 0.0) -> "Pocket":
         """`model`: a language that the package knows, or a .yaml file. Weights come from the Hugging Face hub."""
         if Path(model).suffix == ".yaml":
-            return cls(TTSModel.load_model(config=model), voices)
-        return cls(TTSModel.load_model(language=model), voices, language=model)
+            return cls(TTSModel.load_model(config=model), voices, gain_db=gain_db)
+        return cls(TTSModel.load_model(language=model), voices, model, gain_db)
 
     @property
     def voices(self) -> Sequence[VoiceInfo]:
@@ -69,7 +69,7 @@ class Pocket:
             while (pcm := made.get()) is not None:
                 if isinstance(pcm, Exception):
                     raise SpeechFailed(f"Pocket TTS failed: {type(pcm).__name__}: {pcm}") from pcm
-                yield pcm
+                yield amplified(pcm, self._gain)
         finally:
             stop.set()
 

@@ -8,19 +8,19 @@ import secrets
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock, Timer
 
 from tts.http import RATE, Http, HttpVoice
+from tts.licences import licence_of
 from tts.synthesizer import Clause, Speech, SpeechFailed, Voice, VoiceInfo, check_known
 from tts.underway import Stopped, Underway
 
 SERVER = Path(__file__).with_name("xtts_server.py")
 LOADING_S = 300.0
 """Longest wait for the model to be loaded, or fetched and loaded."""
-_LICENCES = {"xtts": "Coqui Public Model Licence (CPML), which forbids commercial use of the model and of what it says"}
 
 
 class LicenceNotAccepted(ValueError):
@@ -44,7 +44,7 @@ class Xtts:
         timeout_s: float = 20.0,
         python: str = "",
         accept_licence: bool = False,
-        gains_db: Mapping[str, float] | None = None,
+        gain_db: float = 0.0,
         server: Path = SERVER,
     ) -> None:
         """`model`: a folder, or a name of coqui-tts's catalogue. `voices`: speakers, or paths of recordings.
@@ -52,7 +52,7 @@ class Xtts:
         `python`: the interpreter that has coqui-tts, "" this one.
         """
         model = str(Path(model).expanduser())
-        licence = "" if Path(model).is_dir() else _licence(model)
+        licence = licence_of("xtts", model)
         if licence and not accept_licence:
             raise LicenceNotAccepted(
                 f"the weights of {model} are under the {licence}: "
@@ -64,7 +64,7 @@ class Xtts:
         self._voices = tuple(VoiceInfo(name, language, licence) for name in voices)
         self._speed = speed
         self._timeout_s = timeout_s
-        self._gains_db = gains_db
+        self._gain_db = gain_db
         self._starting = Lock()
         self._process: subprocess.Popen[str] | None = None
         self._http: Http | None = None
@@ -143,7 +143,7 @@ class Xtts:
             api_key=key,
             speed=self._speed,
             timeout_s=self._timeout_s,
-            gains_db=self._gains_db,
+            gain_db=self._gain_db,
         )
 
 
@@ -169,7 +169,3 @@ class _XttsVoice:
         chunks = self._held.speak(clause)
         stopped.add_done_callback(lambda _: chunks.stop())
         yield from chunks
-
-
-def _licence(model: str) -> str:
-    return next((licence for name, licence in _LICENCES.items() if name in model), "")

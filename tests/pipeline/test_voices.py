@@ -1,5 +1,6 @@
 """Voices that are loaded when they are asked for, and one that stands in for another that failed."""
 
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.commands import Respond, Update
+from pipeline.errors import PlainError
 from pipeline.events import OutputAudio, Refused, ResponseDone, Updated
 from pipeline.items import Message
 from pipeline.models import ModelStore
@@ -164,6 +166,26 @@ def loaded(*parts: Part) -> Choir:
     choir = Choir(parts)
     choir.load(choir.first)
     return choir
+
+
+def test_a_voice_of_another_engine_is_sent_there(tmp_path: Path) -> None:
+    settings = PipelineSettings(voice=VoiceSettings(name="af_heart"))
+    with pytest.raises(PlainError, match=r'set voice\.backend = "kokoro"'):
+        voices_at_hand(settings, ModelStore(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("settings", "licence"),
+    [
+        (VoiceSettings(backend="pocket", name="alba"), "CC-BY"),
+        (VoiceSettings(backend="xtts", model="tts_models/multilingual/multi-dataset/xtts_v2"), "CPML"),
+        (VoiceSettings(backend="xtts", model="/"), "^$"),
+        (VoiceSettings(backend="http", url="http://127.0.0.1:1/v1", name="alba"), "^$"),
+    ],
+)
+def test_terms_are_told_before_anything_is_fetched(settings: VoiceSettings, licence: str, tmp_path: Path) -> None:
+    (first, *_) = voices_at_hand(PipelineSettings(voice=settings), ModelStore(tmp_path)).list()
+    assert re.search(licence, first.voice.licence)
 
 
 async def test_an_update_loads_the_voice_and_the_next_answer_speaks_with_it() -> None:

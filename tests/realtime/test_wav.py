@@ -79,7 +79,10 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(tmp_path: Path) -> None:
         assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize(("name", "reason"), [("missing/answer.wav", "no folder"), (".", "it is a folder")])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing/answer.wav", "no folder"), (".", "it is a folder"), ("answer.mp3", r"\.wav or \.ogg")],
+)
 def test_a_place_that_takes_no_file_is_refused_beforehand(tmp_path: Path, name: str, reason: str) -> None:
     check_writable(tmp_path / "answer.wav")
     with pytest.raises(UnreadableAudio, match=reason):
