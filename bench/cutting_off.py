@@ -8,7 +8,7 @@ from functools import partial
 from random import Random
 
 from pipeline.workers import Urgency, Workers
-from tts.synthesizer import Clause, Voice
+from tts.synthesizer import Clause, Stoppable, Voice
 
 CUTS = 10
 
@@ -44,10 +44,14 @@ async def _measure(voice: Voice, clauses: Sequence[Clause]) -> CutOff:
 async def _spoken(workers: Workers, voice: Voice, clause: Clause) -> list[float]:
     """The seconds that each chunk takes."""
     chunks, took, speech = voice.speak(clause), [], True
-    while speech:
-        began = time.perf_counter()
-        speech = await workers.run(Urgency.SPEECH, partial(next, chunks, None)) is not None
-        took.append(time.perf_counter() - began)
+    try:
+        while speech:
+            began = time.perf_counter()
+            speech = await workers.run(Urgency.SPEECH, partial(next, chunks, None)) is not None
+            took.append(time.perf_counter() - began)
+    finally:
+        if isinstance(chunks, Stoppable):
+            chunks.stop()
     return took
 
 

@@ -1,16 +1,20 @@
 """Kokoro-82M in onnxruntime: many voices of one model, the first chunk before the clause is finished, word times."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from textwrap import wrap
 
 import numpy as np
+from onnxruntime import RunOptions
 
 from tts.chunks import CHUNK_S, PAUSE_S, amplified, chunks, ended, windows
 from tts.kokoro_graph import HOP, Floats, KokoroGraph, KokoroLatents, load_norms
 from tts.kokoro_phonemes import PAUSES, token_ids
 from tts.phonemes import EnglishPhonemizer, Phonemizer
 from tts.synthesizer import Clause, Speech, Voice, VoiceInfo, WordTime, check_known
+from tts.underway import Stopped, Underway
+from tts.vits import until
 
 RATE = 24_000
 LEAD_FRAMES = 3
@@ -64,15 +68,16 @@ class Kokoro:
         check_known(voice, self._styles)
         return _KokoroVoice(self, voice)
 
-    def speak(self, voice: str, clause: Clause) -> Iterator[Speech]:
-        """`clause` in `voice`, chunk by chunk."""
+    def speak(self, voice: str, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
+        """`clause` in `voice`, chunk by chunk, until it is `stopped` or dropped."""
+        run = until(stopped)
         phonemes = self._phonemizer([word.spoken for word in clause.words], clause.stop)
         begun, told = 0, -1
         breaths = list(_breaths(phonemes))
         for i, breath in enumerate(breaths):
             stop = clause.stop if i == len(breaths) - 1 else ""
             made = 0
-            for speech in self._breath(voice, [sounds for _, sounds in breath], stop):
+            for speech in self._breath(voice, [sounds for _, sounds in breath], stop, run):
                 times = [(breath[word.index][0], begun + word.start, begun + word.end) for word in speech.words]
                 words = tuple(WordTime(*time) for time in times if time[0] > told)
                 told = words[-1].index if words else told
@@ -80,12 +85,12 @@ class Kokoro:
                 yield Speech(speech.pcm, words)
             begun += made
 
-    def _breath(self, voice: str, phonemes: Sequence[str], stop: str) -> Iterator[Speech]:
+    def _breath(self, voice: str, phonemes: Sequence[str], stop: str, run: RunOptions) -> Iterator[Speech]:
         ids, spans = token_ids(phonemes, stop, british=voice.startswith("b"))
         if not any(first < last for first, last in spans):
             yield Speech(np.zeros(0, dtype=np.float32), tuple(WordTime(i, 0, 0) for i in range(len(spans))))
             return
-        latents = self.graph.latents(ids, styled(self._styles[voice], ids), self._speed)
+        latents = self.graph.latents(ids, styled(self._styles[voice], ids), self._speed, run)
         bounds = latents.bounds
         layers = self.norms[voice].at(silence(ids, latents))
         voiced = [(int(bounds[first]), int(bounds[last])) for first, last in spans]
@@ -95,7 +100,7 @@ class Kokoro:
         pause = round(PAUSE_S.get(stop, 0.0) / self._speed * RATE)
         gain = self._gains.get(voice, 1.0)
         parts = (
-            amplified(self.graph.decode(latents, layers, *window), gain) for window in windows(start, end, WINDOWS)
+            amplified(self.graph.decode(latents, layers, *window, run), gain) for window in windows(start, end, WINDOWS)
         )
         # The last sound is given some of the silence behind it.
         yield from chunks(ended(parts, pause, times[-1].end), 0, times, round(CHUNK_S * RATE))
@@ -114,8 +119,8 @@ class _KokoroVoice:
     def waits(self) -> bool:
         return False
 
-    def speak(self, clause: Clause) -> Iterator[Speech]:
-        return self._kokoro.speak(self._name, clause)
+    def speak(self, clause: Clause) -> Underway:
+        return Underway(partial(self._kokoro.speak, self._name, clause))
 
 
 def silence(ids: Sequence[int], latents: KokoroLatents) -> float:

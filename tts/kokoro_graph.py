@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
+from onnxruntime import RunOptions
 
 from tts.synthesizer import Pcm
 from tts.vits import extract, session
@@ -116,18 +117,22 @@ class KokoroGraph:
         self._front = session(front.SerializeToString(), threads)
         self._back = session(back.SerializeToString(), threads)
 
-    def latents(self, tokens: Sequence[int], style: Floats, speed: float) -> KokoroLatents:
+    def latents(
+        self, tokens: Sequence[int], style: Floats, speed: float, run: RunOptions | None = None
+    ) -> KokoroLatents:
         """Everything before the vocoder, for one clause of tokens. `style`: [1, 256]."""
         feed = {
             "tokens": np.array([tokens], dtype=np.int64),
             "style": style,
             "speed": np.array([speed], dtype=np.float32),
         }
-        values, harmonics, durations = self._front.run([_LATENTS, _HARMONICS, _DURATIONS], feed)
+        values, harmonics, durations = self._front.run([_LATENTS, _HARMONICS, _DURATIONS], feed, run)
         ends = np.cumsum(durations.ravel()).astype(np.int64) * (_FRAMES_A_DURATION * HOP)
         return KokoroLatents(values, harmonics, style, np.concatenate([[0], ends]))
 
-    def decode(self, latents: KokoroLatents, layers: Layers, start: int, end: int) -> Pcm:
+    def decode(
+        self, latents: KokoroLatents, layers: Layers, start: int, end: int, run: RunOptions | None = None
+    ) -> Pcm:
         """The audio of the frames from `start` to `end`, normalized by `layers`.
 
         A window is decoded with `REACH` frames more on either side, whose audio is thrown away.
@@ -136,7 +141,7 @@ class KokoroGraph:
         feed = _window(latents, first, end + REACH)
         for names, values in zip(self._norms, layers, strict=True):
             feed |= zip(names, values, strict=True)
-        (audio,) = self._back.run(None, feed)
+        (audio,) = self._back.run(None, feed, run)
         pcm: Pcm = audio[(start - first) * HOP : (end - first) * HOP]
         return pcm
 

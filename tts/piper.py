@@ -5,6 +5,7 @@ import logging
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy as np
 from tts.chunks import CHUNK_S, PAUSE_S, amplified, chunks, windows
 from tts.phonemes import EnglishPhonemizer, Phonemizer
 from tts.synthesizer import Clause, Speech, UnknownVoice, Voice, VoiceInfo, WordTime
-from tts.vits import Vits
+from tts.underway import Stopped, Underway
+from tts.vits import Vits, until
 
 logger = logging.getLogger(__name__)
 
@@ -101,13 +103,17 @@ class _PiperVoice:
     def waits(self) -> bool:
         return False
 
-    def speak(self, clause: Clause) -> Iterator[Speech]:
+    def speak(self, clause: Clause) -> Underway:
+        return Underway(partial(self._speech, clause))
+
+    def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
+        run = until(stopped)
         phonemes = self._phonemizer([word.spoken for word in clause.words], clause.stop)
         ids, spans = phoneme_ids(phonemes, clause.stop, self._spec.ids)
         if not any(first < last for first, last in spans):
             yield Speech(np.zeros(0, dtype=np.float32), tuple(WordTime(i, 0, 0) for i in range(len(spans))))
             return
-        latents = self._vits.latents(ids, self._spec.noise, self._spec.length, self._spec.noise_w)
+        latents = self._vits.latents(ids, self._spec.noise, self._spec.length, self._spec.noise_w, run)
         hop = self._vits.hop
         voiced = [(int(latents.bounds[first]), int(latents.bounds[last])) for first, last in spans]
         start = max(0, voiced[0][0] // hop - LEAD_FRAMES)
@@ -115,7 +121,7 @@ class _PiperVoice:
         times = [WordTime(i, a - start * hop, b - start * hop) for i, (a, b) in enumerate(voiced)]
         pause = round(PAUSE_S.get(clause.stop, 0.0) / self._spec.speed * self._spec.rate)
         silence = max(0, pause - (end * hop - voiced[-1][1]))
-        parts = (amplified(self._vits.decode(latents, *window), self._spec.gain) for window in windows(start, end))
+        parts = (amplified(self._vits.decode(latents, *window, run), self._spec.gain) for window in windows(start, end))
         yield from chunks(parts, silence, times, round(CHUNK_S * self._spec.rate))
 
 

@@ -114,7 +114,7 @@ class Closable(Protocol):
 
 @runtime_checkable
 class Stoppable(Protocol):
-    """Speech of a voice that waits: `stop` ends it at once, from any thread, also while another waits for a chunk."""
+    """Speech whose making can be broken off: `stop` does, at once and from any thread, also while another is at it."""
 
     def stop(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Speech that is made elsewhere: who gives it up need not wait for what is still to come."""
+"""Speech that can be given up while a thread still makes it, or waits for it from elsewhere."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -10,8 +10,8 @@ Stopped = Future[None]
 
 
 class Underway(Iterator[Speech]):
-    """Chunks of speech as they come. Dropping it ends the making, but for as long as a thread waits for the next one;
-    `stop` does at once.
+    """Chunks of speech as they come. Dropping it ends the making, but not while a thread is at the next one; `stop`
+    does, at once.
     """
 
     def __init__(self, make: Callable[[Stopped], Iterator[Speech]]) -> None:

@@ -10,8 +10,10 @@ import onnx
 import onnxruntime
 from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
+from onnxruntime import RunOptions
 
 from tts.synthesizer import Pcm
+from tts.underway import Stopped
 
 POINTWISE = {"Add", "Div", "Mul", "LeakyRelu", "Relu", "Tanh", "Sigmoid", "Squeeze", "Unsqueeze", "Identity"}
 """Operators that move nothing in time (with a constant, or as the sum of two branches)."""
@@ -74,7 +76,9 @@ class Vits:
         self._front = session(front, threads)
         self._back = session(back, threads) if back else None
 
-    def latents(self, ids: Sequence[int], noise: float, length: float, noise_w: float) -> Latents:
+    def latents(
+        self, ids: Sequence[int], noise: float, length: float, noise_w: float, run: RunOptions | None = None
+    ) -> Latents:
         """Everything before the convolutions, for one clause of phoneme ids."""
         feed: dict[str, NDArray[np.generic]] = {
             "input": np.array([ids], dtype=np.int64),
@@ -83,13 +87,13 @@ class Vits:
         }
         if self._speaker_input:
             feed["sid"] = np.zeros(1, dtype=np.int64)
-        values, *durations = self._front.run(self._outputs, feed)
+        values, *durations = self._front.run(self._outputs, feed, run)
         samples = values.shape[2] * self.hop if self._back else values.size
         ends = np.cumsum(durations[0].ravel() if durations else np.ones(len(ids)))
         bounds = np.concatenate([[0.0], ends * (samples / ends[-1])])
         return Latents(values, ceil(samples / self.hop), np.rint(bounds).astype(np.int64))
 
-    def decode(self, latents: Latents, start: int, end: int) -> Pcm:
+    def decode(self, latents: Latents, start: int, end: int, run: RunOptions | None = None) -> Pcm:
         """The audio of the frames from `start` to `end`, exactly as decoding all the frames at once would give it.
 
         A window is decoded with `reach` frames more on either side, whose audio is thrown away.
@@ -99,7 +103,7 @@ class Vits:
             pcm = latents.values.ravel()[start * self.hop : end * self.hop]
             return pcm
         first = max(0, start - self.reach)
-        (audio,) = self._back.run(None, {self._latents: latents.values[:, :, first : end + self.reach]})
+        (audio,) = self._back.run(None, {self._latents: latents.values[:, :, first : end + self.reach]}, run)
         pcm = audio.ravel()[(start - first) * self.hop : (end - first) * self.hop]
         return pcm
 
@@ -195,3 +199,10 @@ def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
     options.enable_cpu_mem_arena = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+
+
+def until(stopped: Stopped) -> RunOptions:
+    """For a session's `run`, which breaks off within some milliseconds, with an error, once it is `stopped`."""
+    run = RunOptions()
+    stopped.add_done_callback(lambda _: setattr(run, "terminate", True))
+    return run

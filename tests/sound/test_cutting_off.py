@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from onnxruntime import RunOptions
 
 from pipeline.commands import Cancel
 from pipeline.events import OutputAudio, ResponseDone
@@ -98,10 +99,10 @@ class Watched:
 def watched_piper(piper: Piper, monkeypatch: pytest.MonkeyPatch) -> Watched:
     watched, decode = Watched(piper), Vits.decode
 
-    def led(vits: Vits, latents: Latents, start: int, end: int) -> Pcm:
+    def led(vits: Vits, latents: Latents, start: int, end: int, run: RunOptions) -> Pcm:
         watched.hold(latents.values)
         watched.begin()
-        return decode(vits, latents, start, end)
+        return decode(vits, latents, start, end, run)
 
     monkeypatch.setattr(Vits, "decode", led)
     return watched
@@ -111,11 +112,11 @@ def watched_piper(piper: Piper, monkeypatch: pytest.MonkeyPatch) -> Watched:
 def watched_kokoro(kokoro: Kokoro, monkeypatch: pytest.MonkeyPatch) -> Watched:
     watched, decode = Watched(kokoro), KokoroGraph.decode
 
-    def led(graph: KokoroGraph, latents: KokoroLatents, layers: Layers, start: int, end: int) -> Pcm:
+    def led(graph: KokoroGraph, latents: KokoroLatents, layers: Layers, start: int, end: int, run: RunOptions) -> Pcm:
         for thing in (latents.values, latents.harmonics, layers[0][0]):
             watched.hold(thing)
         watched.begin()
-        return decode(graph, latents, layers, start, end)
+        return decode(graph, latents, layers, start, end, run)
 
     monkeypatch.setattr(KokoroGraph, "decode", led)
     return watched
