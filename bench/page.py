@@ -18,7 +18,7 @@ Transport = Literal["webrtc", "websocket"]
 
 _LEAD_IN_S = 2.0
 """Silence ahead of the recording: the microphone is open before the connection is."""
-_PATIENCE_S = 60
+_PATIENCE_S = 120
 """Longest wait for the answer behind the recording: over WebRTC it is made little ahead of its playing."""
 _LOOK_EVERY_S = 0.25
 _AHEAD_S = 0.1
@@ -40,7 +40,10 @@ async def hold_in_page(url: str, api_key: str, transport: Transport, spoken: Rec
             async with asyncio.timeout(_PATIENCE_S):
                 while answered.first_sound_s is None or not answered.timeline_ms:
                     await asyncio.sleep(_LOOK_EVERY_S)
-                    answered = answered_by(await call.sides(), await call.events(), spoken)
+                    events = await call.events()
+                    # The recordings are megabytes, and fetching them is work: not while the answer is still made.
+                    if any(event["type"] == "response.done" for event in events):
+                        answered = answered_by(await call.sides(), events, spoken)
         except TimeoutError:
             pass  # What did not come stays as it was.
         await call.hang_up()
