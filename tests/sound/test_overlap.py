@@ -116,8 +116,10 @@ async def test_its_own_echo_does_not_interrupt_it() -> None:
         at_ear = np.interp(np.arange(len(voice) * 2 // 3) * 1.5, np.arange(len(voice)), voice)
         echo = np.concatenate((np.zeros(round(0.18 * INPUT_RATE)), 0.1 * at_ear))
         await hear(agent, engine, listening, echo + hiss(len(echo) / INPUT_RATE)[: len(echo)])
-        assert "paused" not in [event.state for event in listening.events if isinstance(event, Playback)]
+        # Where it is not sure it waits to hear words, and goes on: that is no interruption.
         assert not any(isinstance(event, SpeechStarted) for event in listening.events)
+        states = [event.state for event in listening.events if isinstance(event, Playback)]
+        assert states[-1:] in ([], ["full"])
 
 
 async def test_an_echo_of_that_level_is_a_voice_to_the_speech_detector() -> None:
