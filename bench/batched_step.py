@@ -17,7 +17,7 @@ from rich.table import Table
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from pipeline.decoders.decoder import Sampling
-from pipeline.decoders.reading import Reader, chunk, read_each
+from pipeline.decoders.reading import Reader, chunks, read_each
 from pipeline.decoders.sampling import Sampler
 
 SIZES = {
@@ -100,11 +100,8 @@ def measure(model: Qwen2ForCausalLM, conversations: Sequence[int], context: int,
 
 
 def read(reader: Reader, prompt: Sequence[int]) -> None:
-    at = reader.keep(prompt)
-    while at < len(prompt):
-        atoms = chunk(prompt, at)
+    for atoms in chunks(prompt, reader.keep(prompt)):
         reader.read(atoms)
-        at += len(atoms)
 
 
 def table(costs: Sequence[Cost]) -> Table:

@@ -22,7 +22,7 @@ from torch import nn
 
 from bench.graphed_step import GraphedStep
 from pipeline.audio import INPUT_RATE
-from pipeline.decoders.reading import Atom, Reader, chunk
+from pipeline.decoders.reading import Atom, Reader, chunks
 from pipeline.decoders.step_audio import AUDIO, TEXT, StepAudioConfig, StepAudioModules
 from pipeline.embeddings import Embeddings
 from pipeline.encoders.encoder import Heard
@@ -204,11 +204,9 @@ class _Bench:
                 logits = step(token)
 
     def _read(self, reader: Reader, prompt: Sequence[Atom]) -> torch.Tensor:
-        at, logits = reader.keep(prompt), torch.empty(0)
-        while at < len(prompt):
-            atoms = chunk(prompt, at)
+        logits = torch.empty(0)
+        for atoms in chunks(prompt, reader.keep(prompt)):
             logits = reader.read(atoms)
-            at += len(atoms)
         return logits
 
     def _now(self) -> float:

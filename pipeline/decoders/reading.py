@@ -1,7 +1,7 @@
 """One conversation's KV cache in a transformers model: read on, go back, fork. Blocking: it belongs on a thread."""
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 import torch
@@ -48,7 +48,7 @@ class Reader:
 
     @torch.inference_mode()
     def read(self, atoms: Sequence[Atom]) -> torch.Tensor:
-        """Read on; at most as many as `chunk` gives. The logits of what may follow, float32, shape (vocabulary,)."""
+        """Read on; at most as many as `chunks` gives. The logits of what may follow, float32, shape (vocabulary,)."""
         positions = torch.arange(len(self), len(self) + len(atoms), device=self._model.device)[None]
         logits = _pass([self], self.cache, position_ids=positions, **self._inputs(atoms))
         self._held += atoms
@@ -92,13 +92,15 @@ def read_each(readers: Sequence[Reader], tokens: Sequence[int]) -> torch.Tensor:
     return logits
 
 
-def chunk(prompt: Sequence[Atom], at: int) -> Sequence[Atom]:
-    """What is read next: tokens or sound, for a model takes one of them at a time."""
-    kind = isinstance(prompt[at], int)
-    end = at + 1
-    while end < len(prompt) and end - at < CHUNK and isinstance(prompt[end], int) == kind:
-        end += 1
-    return prompt[at:end]
+def chunks(prompt: Sequence[Atom], at: int) -> Iterator[Sequence[Atom]]:
+    """What is read from `at` on, piece by piece: tokens or sound, for a model takes one of them at a time."""
+    while at < len(prompt):
+        kind = isinstance(prompt[at], int)
+        end = at + 1
+        while end < len(prompt) and end - at < CHUNK and isinstance(prompt[end], int) == kind:
+            end += 1
+        yield prompt[at:end]
+        at = end
 
 
 def check_rewindable(model: PreTrainedModel) -> None:

@@ -36,7 +36,7 @@ from pipeline.decoders.decoder import (
     Written,
 )
 from pipeline.decoders.messages import Piece, closes_a_sentence, joined, parted, stand_in
-from pipeline.decoders.reading import Atom, Reader, check_rewindable, chunk
+from pipeline.decoders.reading import Atom, Reader, check_rewindable, chunks
 from pipeline.decoders.sampling import Sampler
 from pipeline.decoders.thoughts import ThoughtSplitter, ThoughtTokens, format_of_template
 from pipeline.decoders.units import UnitList
@@ -243,12 +243,10 @@ class TorchContext(UnitList):
     async def _read(self, prompt: Sequence[Atom]) -> tuple[torch.Tensor, int]:
         """Read what is new in `prompt`. The logits of what follows it, and how many atoms had been read before."""
         reader = self._reader
-        cached = at = await self._decoder.run(partial(reader.keep, prompt))
+        cached = await self._decoder.run(partial(reader.keep, prompt))
         logits = torch.empty(0)
-        while at < len(prompt):
-            atoms = chunk(prompt, at)
+        for atoms in chunks(prompt, cached):
             logits = await self._decoder.run(partial(reader.read, atoms))
-            at += len(atoms)
         return logits, cached
 
     def _prompt(self, at_once: bool = False) -> tuple[list[Atom], bool]:

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from pipeline.decoders import hearing
 from pipeline.decoders.batch import Batch
 from pipeline.decoders.decoder import Close, DecoderError, Finished, Open, Sampling, Text, Token, Unit
-from pipeline.decoders.reading import CHUNK, Atom, Reader, chunk, read_each
+from pipeline.decoders.reading import CHUNK, Atom, Reader, chunks, read_each
 from pipeline.decoders.sampling import Sampler
 from pipeline.decoders.torch import Torch, TorchContext
 from pipeline.embeddings import Embeddings
@@ -102,11 +102,8 @@ def reader_of(model: PreTrainedModel, prompt: Sequence[Atom]) -> Reader:
 
 
 def read_on(reader: Reader, prompt: Sequence[Atom]) -> None:
-    at = reader.keep(prompt)
-    while at < len(prompt):
-        atoms = chunk(prompt, at)
+    for atoms in chunks(prompt, reader.keep(prompt)):
         reader.read(atoms)
-        at += len(atoms)
 
 
 @dataclass

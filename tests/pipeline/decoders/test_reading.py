@@ -30,7 +30,7 @@ from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioForCo
 
 from pipeline.audio import INPUT_RATE
 from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.reading import CHUNK, Atom, Reader, check_rewindable, chunk
+from pipeline.decoders.reading import CHUNK, Atom, Reader, check_rewindable, chunks
 from pipeline.embeddings import Embeddings, Sound
 from pipeline.encoders.encoder import Encoder
 from pipeline.encoders.qwen_audio import Qwen2Audio
@@ -66,12 +66,9 @@ def atoms(*parts: int | Sound) -> list[Atom]:
 
 
 def read(reader: Reader, prompt: Sequence[Atom]) -> torch.Tensor:
-    at = reader.keep(prompt)
     logits = torch.empty(0)
-    while at < len(prompt):
-        part = chunk(prompt, at)
+    for part in chunks(prompt, reader.keep(prompt)):
         logits = reader.read(part)
-        at += len(part)
     return logits
 
 
@@ -174,12 +171,10 @@ def held(reader: Reader) -> int:
 
 def test_chunks_are_of_words_or_of_sound_and_not_too_long() -> None:
     prompt = atoms(CHUNK + 10, sound(5), 3)
-    at, lengths = 0, []
-    while at < len(prompt):
-        part = chunk(prompt, at)
+    lengths = []
+    for part in chunks(prompt, 0):
         assert len({isinstance(atom, int) for atom in part}) == 1
         lengths.append(len(part))
-        at += len(part)
     assert lengths == [CHUNK, 10, 5, 3]
 
 
