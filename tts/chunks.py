@@ -89,7 +89,12 @@ class Pace:
         self._a_letter = rate / 14
 
     def speech(self, parts: Iterator[Pcm], clause: Clause, size: int) -> Iterator[Speech]:
-        """`clause` as it is made, in chunks of at most `size` samples, each with the words that may begin in it."""
+        """`clause` as it is made, in chunks of at most `size` samples, each with the words that may begin in it.
+
+        Where nothing is said in it, `parts` are not asked for.
+        """
+        if not any(word.spoken for word in clause.words):
+            parts = iter(())
         samples = 0
         for speech in chunks(parts, 0, self._times(clause), size):
             samples += speech.pcm.size

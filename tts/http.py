@@ -13,7 +13,7 @@ from anyio.from_thread import start_blocking_portal
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from tts.chunks import CHUNK_S, Pace, amplified, trimmed
-from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, VoiceInfo, WordTime, check_known
+from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, VoiceInfo, check_known
 from tts.underway import Stopped, Underway
 
 RATE = 24_000
@@ -147,10 +147,6 @@ class HttpVoice:
         return Underway(partial(self._speech, clause))
 
     def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
-        if not any(word.spoken for word in clause.words):
-            words = tuple(WordTime(i, 0, 0) for i in range(len(clause.words)))
-            yield Speech(np.zeros(0, dtype=np.float32), words)
-            return
         parts = trimmed(self._server.sound(self._name, clause.spoken, stopped), RATE)
         yield from self._pace.speech(parts, clause, round(CHUNK_S * RATE))
 

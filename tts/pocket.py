@@ -12,7 +12,7 @@ from pocket_tts import TTSModel
 
 from tts.chunks import CHUNK_S, Pace, amplified, trimmed
 from tts.licences import POCKET
-from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, Voice, VoiceInfo, WordTime, check_known
+from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, Voice, VoiceInfo, check_known
 from tts.underway import Stopped, Underway
 
 State = dict[str, dict[str, torch.Tensor]]
@@ -109,9 +109,5 @@ class _PocketVoice:
         return Underway(partial(self._speech, clause))
 
     def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
-        if not any(word.spoken for word in clause.words):
-            words = tuple(WordTime(i, 0, 0) for i in range(len(clause.words)))
-            yield Speech(np.zeros(0, dtype=np.float32), words)
-            return
         parts = trimmed(self._pocket.sound(self._name, clause.spoken, stopped), self.sample_rate)
         yield from self._pace.speech(parts, clause, round(CHUNK_S * self.sample_rate))
