@@ -1,6 +1,7 @@
 """Signs that a recognizer made up what it wrote: by measures of the output, never by a list of phrases."""
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MAX_COMPRESSION = 2.4
@@ -39,7 +40,7 @@ def silent(hypothesis: Hypothesis) -> bool:
 
 def looping(hypothesis: Hypothesis) -> bool:
     """Whether the decoder seems to repeat itself; a person may have done so, too."""
-    return runaway(hypothesis) or repeated_words(hypothesis.text) > MAX_REPEATED
+    return runaway(hypothesis) or len(said_again(plain_words(hypothesis.text))) > MAX_REPEATED
 
 
 def runaway(hypothesis: Hypothesis) -> bool:
@@ -58,20 +59,23 @@ def compression(text: str) -> float:
     return len(plain) / len(zlib.compress(plain))
 
 
-def repeated_words(text: str) -> int:
-    """Words in the longest run that only says again, right away, what was just said."""
-    words = plain_words(text)
-    longest = 0
+def said_again(words: Sequence[str]) -> range:
+    """Which words, as `plain` has them, are the longest run that only says again, right away, what was just said."""
+    longest = range(0)
     for period in range(1, len(words) // 2 + 1):
         run = 0
-        for earlier, later in zip(words, words[period:], strict=False):
+        for at, (earlier, later) in enumerate(zip(words, words[period:], strict=False), period + 1):
             run = run + 1 if earlier == later else 0
             # A run shorter than its period is no repetition yet: "a kilo of feathers or a kilo of iron".
-            if run >= period:
-                longest = max(longest, run)
+            if run >= max(period, len(longest) + 1):
+                longest = range(at - run, at)
     return longest
 
 
 def plain_words(text: str) -> list[str]:
     """The words without their case and punctuation."""
-    return ["".join(filter(str.isalnum, word)) for word in text.lower().split()]
+    return [plain(word) for word in text.split()]
+
+
+def plain(word: str) -> str:
+    return "".join(filter(str.isalnum, word.lower()))

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate, chain
 from pathlib import Path
 
@@ -17,7 +18,18 @@ from tokenizers import Tokenizer
 from pipeline.audio import INPUT_RATE
 from pipeline.encoders.agreement import Agreement, Unit
 from pipeline.encoders.encoder import Heard
-from pipeline.encoders.guards import MIN_LOGPROB, Hypothesis, doubtful, plain_words, runaway, silent
+from pipeline.encoders.guards import (
+    MAX_NO_SPEECH,
+    MAX_REPEATED,
+    MIN_LOGPROB,
+    Hypothesis,
+    doubtful,
+    plain,
+    plain_words,
+    runaway,
+    said_again,
+    silent,
+)
 from pipeline.encoders.logmel import HOP, LogMel, LogMels, scaled
 from pipeline.encoders.windows import Cut, cut_anywhere, cut_at_sentence
 from tts.synthesizer import Pcm
@@ -301,7 +313,21 @@ class WhisperStream:
             repeated = plain_words(hypothesis.text) == plain_words(first.text)
             if not doubtful(hypothesis) or (repeated and not runaway(hypothesis)):
                 return hypothesis
-        return None
+        return self._once(first)
+
+    def _once(self, hypothesis: Hypothesis) -> Hypothesis | None:
+        """What a loop says before it says it again: words that were there may be the reason why it loops."""
+        if hypothesis.no_speech > MAX_NO_SPEECH or hypothesis.logprob < MIN_LOGPROB:
+            return None
+        committed = self._agreement.committed
+        units = [*committed, *self._whisper.units(hypothesis.tokens[len(flat(committed)) :], self._language)]
+        again = said_again([plain(self._text([unit])) for unit in units])
+        while len(again) > MAX_REPEATED and again.stop > len(committed):
+            # Behind a loop that was cut off there is only the rest of it.
+            del units[max(again.start, len(committed)) : None if hypothesis.unfinished else again.stop]
+            again = said_again([plain(self._text([unit])) for unit in units])
+        once = replace(hypothesis, tokens=flat(units), text=self._text(units), unfinished=False)
+        return None if doubtful(once) else once
 
     def _close_early(self, encoding: Encoding) -> None:
         """Close the window where a sentence is over, or where there has been nothing but noise."""

@@ -42,22 +42,35 @@ class Caller:
         self.events: list[Any] = []
         """Each of the 46 types that the package knows; a test knows which one it looks at."""
 
-    async def say(self, pcm: Pcm, silence_s: float = 0.0) -> None:
-        """Samples at 24 kHz, and silence behind them, in blocks of 100 ms, as fast as the server takes them."""
-        audio = np.concatenate((pcm, silence(round(silence_s * WIRE.rate))))
-        for start in range(0, len(audio), WIRE.rate // 10):
-            block = WIRE.encode(audio[start : start + WIRE.rate // 10])
+    async def say(self, pcm: Pcm) -> None:
+        """Samples at 24 kHz, in blocks of 100 ms, as fast as the server takes them."""
+        for start in range(0, len(pcm), WIRE.rate // 10):
+            block = WIRE.encode(pcm[start : start + WIRE.rate // 10])
             await self.connection.input_audio_buffer.append(audio=base64.b64encode(block).decode())
 
     async def until(self, *kinds: str) -> Any:  # noqa: ANN401 - as in `events`
         """The next event of one of these types; those before it are kept in `events`."""
-        async with asyncio.timeout(60):
-            while True:
-                event = await self.connection.recv()
-                self.events.append(event)
-                assert event.type != "error", event
-                if event.type in kinds:
-                    return event
+        try:
+            async with asyncio.timeout(60):
+                while True:
+                    event = await self.connection.recv()
+                    self.events.append(event)
+                    assert event.type != "error", event
+                    if event.type in kinds:
+                        return event
+        except TimeoutError:
+            raise AssertionError(f"none of {kinds} in a minute; so far {self.kinds()}") from None
+
+    async def answered(self) -> Any:  # noqa: ANN401 - as in `events`
+        """The end of the next answer. The microphone is open until it begins: a turn ends by the microphone's clock."""
+        await self.quiet_until("response.created")
+        return await self.until("response.done")
+
+    async def talk(self, pcm: Pcm) -> None:
+        """As `say`, no faster than time."""
+        for start in range(0, len(pcm), WIRE.rate // 10):
+            await self.say(pcm[start : start + WIRE.rate // 10])
+            await asyncio.sleep(0.1)
 
     async def quiet_until(self, *kinds: str) -> Any:  # noqa: ANN401 - as in `events`
         """As `until`, while the microphone brings silence as a real one does: no faster than time."""
@@ -69,8 +82,7 @@ class Caller:
 
     async def _be_quiet(self) -> None:
         while True:
-            await self.say(silence(WIRE.rate // 10))
-            await asyncio.sleep(0.1)
+            await self.talk(silence(WIRE.rate // 10))
 
     def audio(self, response_id: str) -> Pcm:
         """What was heard of a response, at 24 kHz."""

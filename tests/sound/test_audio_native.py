@@ -1,6 +1,5 @@
 """The whole agent with a decoder that hears: a real voice and real captions, and a random mind that talks nonsense."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,22 +37,13 @@ class Reading:
         """Vectors of sound that were read."""
         self.vectors: set[bytes] = set()
         """Which ones."""
-        self._loop = asyncio.get_running_loop()
-        self._changed = asyncio.Event()
-        self._hook = engine.decoder.model.register_forward_hook(self._note, with_kwargs=True)
+        engine.decoder.model.register_forward_hook(self._note, with_kwargs=True)
 
     def _note(self, model: object, args: object, kwargs: dict[str, Any], output: object) -> None:
         vectors = kwargs.get("inputs_embeds")
         if vectors is not None:
             self.sound += vectors.shape[1]
             self.vectors |= {vector.numpy().tobytes() for vector in vectors[0]}
-        self._loop.call_soon_threadsafe(self._changed.set)
-
-    async def until_sound(self, vectors: int) -> None:
-        async with asyncio.timeout(60):
-            while self.sound < vectors:
-                self._changed.clear()
-                await self._changed.wait()
 
 
 @asynccontextmanager
@@ -72,8 +62,8 @@ async def test_a_spoken_turn_is_heard_answered_and_captioned(build: Build, tmp_p
     async with nonsense(build, tmp_path) as (engine, caller):
         reading = Reading(engine)
         recording = recordings()["turn_02"]
-        await caller.say(recording.pcm(24_000), silence_s=1)
-        done = await caller.until("response.done")
+        await caller.say(recording.pcm(24_000))
+        done = await caller.answered()
         assert done.response.status == "incomplete"
         assert done.response.status_details.reason == "max_output_tokens"
         assert np.abs(caller.audio(done.response.id)).max() > 0.1
@@ -86,21 +76,14 @@ async def test_a_spoken_turn_is_heard_answered_and_captioned(build: Build, tmp_p
 
 async def test_what_was_said_early_is_read_before_the_turn_ends(tmp_path: Path) -> None:
     detection = {"type": "server_vad", "silence_duration_ms": 1500}
-    async with nonsense(hearing_models.qwen25_omni, tmp_path, turn_detection=detection) as (engine, caller):
-        reading = Reading(engine)
+    async with nonsense(hearing_models.qwen25_omni, tmp_path, turn_detection=detection) as (_, caller):
         words = recordings()["turn_02"].pcm(24_000)
         # The model scales by the loudest moment: what is louder than all before makes it hear all that anew.
         question = np.concatenate((words, 0.7 * words, 0.7 * words))
-        for start in range(0, len(question), 24_000):
-            await caller.say(question[start : start + 24_000])
-            # As in life, where sound does not come faster than it is read. The turn begins with the first word.
-            certain = max(start - 3 * 24_000, 0) // (2 * 24_000) * TOKENS_A_BLOCK
-            await reading.until_sound(certain)
-        await caller.say(silence(2 * 24_000))
-        done = await caller.until("response.done")
-        usage = done.response.usage
+        await caller.talk(question)
+        usage = (await caller.answered()).response.usage
         cached = usage.input_token_details.cached_tokens
-        assert cached >= certain >= 3 * TOKENS_A_BLOCK
+        assert cached >= 3 * TOKENS_A_BLOCK
         assert usage.input_tokens - cached <= 2 * TOKENS_A_BLOCK + TEMPLATE, (
             "one open block, and two seconds of silence"
         )
@@ -108,8 +91,8 @@ async def test_what_was_said_early_is_read_before_the_turn_ends(tmp_path: Path) 
 
 async def test_a_barge_in_leaves_the_played_words(tmp_path: Path) -> None:
     async with nonsense(hearing_models.qwen25_omni, tmp_path) as (_, caller):
-        await caller.say(recordings()["turn_06"].pcm(24_000), silence_s=1)
-        done = await caller.until("response.done")
+        await caller.say(recordings()["turn_06"].pcm(24_000))
+        done = await caller.answered()
         audio = caller.audio(done.response.id)
         spoken = done.response.output[0].content[0].transcript
         await caller.say(silence(len(audio) // 2))
@@ -128,8 +111,8 @@ async def test_the_turns_before_stay_in_the_cache_as_sound(tmp_path: Path) -> No
         heard, before = 0.0, set[bytes]()
         for name in ("turn_02", "turn_05"):
             reading = Reading(engine)
-            await caller.say(recordings()[name].pcm(24_000), silence_s=1)
-            done = await caller.until("response.done")
+            await caller.say(recordings()[name].pcm(24_000))
+            done = await caller.answered()
             await caller.say(silence(len(caller.audio(done.response.id)) + 24_000))
             heard += recordings()[name].speech_end_s
             assert reading.vectors.isdisjoint(before), "the first turn was not read again"

@@ -53,8 +53,8 @@ async def test_the_official_client_holds_a_spoken_conversation() -> None:
         for name in ("turn_02", "turn_05"):
             caller.events.clear()
             recording = recordings()[name]
-            await caller.say(recording.pcm(24_000), silence_s=0.5)
-            done = await caller.until("response.done")
+            await caller.say(recording.pcm(24_000))
+            done = await caller.answered()
             assert kinds(caller) == [
                 "input_audio_buffer.speech_started",
                 "input_audio_buffer.speech_stopped",
@@ -90,8 +90,8 @@ async def test_what_was_said_before_is_in_the_prompt() -> None:
     async with served() as (engine, client), call(client) as caller:
         prompts = Prompts(engine)
         for text in ("My name is Ada.", "What is my name?"):
-            await caller.say(synthesize(engine, text), silence_s=1)
-            done = await caller.until("response.done")
+            await caller.say(synthesize(engine, text))
+            done = await caller.answered()
             await caller.say(silence(len(caller.audio(done.response.id))))
         first, second = await prompts.texts()
         answer = caller.events[-1]
@@ -106,8 +106,8 @@ async def test_what_was_said_before_is_in_the_prompt() -> None:
 async def test_a_barge_in_leaves_exactly_the_played_words() -> None:
     async with served() as (engine, client), call(client) as caller:
         prompts = Prompts(engine)
-        await caller.say(recordings()["turn_06"].pcm(24_000), silence_s=0.5)
-        done = await caller.until("response.done")
+        await caller.say(recordings()["turn_06"].pcm(24_000))
+        done = await caller.answered()
         audio = caller.audio(done.response.id)
         spoken = done.response.output[0].content[0].transcript
         # The person listens to a half of it, and then breaks in.
@@ -173,8 +173,8 @@ async def test_ten_conversations_at_once_do_not_mix() -> None:
 
     async def hold(name: str) -> str:
         async with call(client) as caller:
-            await caller.say(recordings()[name].pcm(24_000), silence_s=0.5)
-            await caller.until("response.done")
+            await caller.say(recordings()[name].pcm(24_000))
+            await caller.answered()
             (heard,) = [event for event in caller.events if event.type.endswith("transcription.completed")]
             return str(heard.transcript)
 

@@ -54,8 +54,8 @@ async def test_ten_conversations_share_one_copy_of_each_model(server: tuple[str,
 
     async def hold(name: str) -> None:
         async with call(client) as caller:
-            await caller.say(recordings()[name].pcm(24_000), silence_s=0.5)
-            await caller.until("response.done")
+            await caller.say(recordings()[name].pcm(24_000))
+            await caller.answered()
 
     async with AsyncOpenAI(base_url=f"{url}/v1", api_key="none") as client:
         await asyncio.gather(*(hold(name) for name in names))

@@ -21,8 +21,8 @@ async def test_kokoro_is_loaded_for_who_asks_and_holds_a_conversation() -> None:
         updated = await caller.until("session.updated")
         assert updated.session.audio.output.voice == "bf_emma"
         assert engine.synthesizer.is_loaded("bf_emma")
-        await caller.say(recordings()["turn_02"].pcm(RATE), silence_s=0.5)
-        done = await caller.until("response.done")
+        await caller.say(recordings()["turn_02"].pcm(RATE))
+        done = await caller.answered()
         assert done.response.status == "completed"
         assert done.response.audio.output.voice == "bf_emma"
         said = done.response.output[0].content[0].transcript

@@ -199,21 +199,24 @@ LOOP = " who painted the Mona Lisa" * 10
 
 
 @pytest.mark.parametrize(
-    ("padded", "expected"),
+    ("padded", "no_speech", "expected"),
     [
-        pytest.param(None, "who painted the mona lisa", id="heard well when padded"),
-        pytest.param(LOOP, "", id="a loop when padded too"),
+        pytest.param(None, 0.1, "who painted the mona lisa", id="heard well when padded"),
+        pytest.param(LOOP, 0.1, "who painted the mona lisa", id="a loop when padded too: what it says first"),
+        pytest.param(LOOP, 0.7, "", id="a loop of noise"),
     ],
 )
 def test_a_loop_is_heard_again_padded_to_thirty_seconds(
-    whisper: Whisper, monkeypatch: pytest.MonkeyPatch, padded: str | None, expected: str
+    whisper: Whisper, monkeypatch: pytest.MonkeyPatch, padded: str | None, no_speech: float, expected: str
 ) -> None:
     decode = whisper.decode
 
     def looping(encoding: Encoding, language: str, limit: int, **rest: Any) -> Hypothesis:  # noqa: ANN401
         hypothesis = decode(encoding, language, limit, **rest)
         text = padded if encoding.shape[1] == FULL_FRAMES // 2 else LOOP
-        return hypothesis if text is None else replace(hypothesis, text=text)
+        if text is None:
+            return hypothesis
+        return replace(hypothesis, tokens=tuple(whisper.tokens(text.strip())), text=text, no_speech=no_speech)
 
     monkeypatch.setattr(whisper, "decode", looping)
     stream = whisper.open()
@@ -225,6 +228,15 @@ def test_what_both_ways_of_encoding_repeat_was_really_said(whisper: Whisper) -> 
     words = recording("turn_05.wav")
     heard = transcribe(whisper, np.concatenate([words, words]))
     assert wer(said("turn_05.wav", "turn_05.wav"), heard) <= 0.2
+
+
+def test_what_is_said_again_and_again_is_heard_once_at_least(whisper: Whisper) -> None:
+    """However it comes in: all at once, no word of it is certain before the recognizer goes round in circles."""
+    words = recording("turn_02.wav")
+    thrice = np.concatenate([words, 0.7 * words, 0.7 * words])
+    for block in (len(thrice), 3 * INPUT_RATE, INPUT_RATE):
+        heard = normalised(transcribe(whisper, thrice, block))
+        assert normalised(said("turn_02.wav")) in heard, heard
 
 
 def test_several_conversations_share_the_model(whisper: Whisper) -> None:
