@@ -2,6 +2,7 @@
 
 What was played is known to the sample. Sound that is for the most part the same, only quieter and later, is an echo:
 the two are correlated at some delay. A person who speaks over the echo is louder, and takes the correlation away.
+Where an answer fades, its echo sinks into the noise of the room, and correlation with it; but then nobody is loud.
 """
 
 from collections import deque
@@ -19,6 +20,11 @@ REACH = round(0.6 * INPUT_RATE)
 SAME = 0.6
 """Correlation from which it is an echo. Voices over echoes at -20 dB, in three rooms: from the third frame on 99 % lie
 below 0.55; of the echoes alone 99 % lie above 0.75."""
+_LOUDER = 2.0
+"""Energy over that of the room from which somebody may be speaking. An echo as loud as the room's noise correlates at
+0.7 with what was played, and one that is quieter soon at less than `SAME`."""
+_ROOM = 125
+"""Frames: the quietest window of the last 4 s is the noise of the room."""
 _INAUDIBLE = 1e-4
 """Share of the loudest stretch's energy below which a stretch of what was played is silence."""
 
@@ -51,20 +57,30 @@ class Sound:
 
 
 class EchoDetector:
-    """One conversation's. It is told what is played as time goes on."""
+    """One conversation's. It is told what is played and what is heard, frame by frame."""
 
     def __init__(self) -> None:
         self._played = Recent(WINDOW + REACH)
         self._played.push(silence(WINDOW + REACH))
+        self._heard = silence(0)
+        self._energies: deque[float] = deque(maxlen=_ROOM)
 
     def played(self, pcm: Pcm) -> None:
         """The loudspeaker's next samples, at the ear's rate."""
         self._played.push(pcm)
 
-    def explains(self, heard: Pcm) -> bool:
-        """Whether the last `WINDOW` samples that were heard are an echo of what was played by then."""
+    def heard(self, window: Pcm) -> None:
+        """The last `WINDOW` samples that were heard when those were played; fewer tell nothing."""
+        self._heard = window
+        if len(window) == WINDOW:
+            self._energies.append(float(np.mean(window**2)))
+
+    def explains(self) -> bool:
+        """Whether what is heard is an echo of what was played by then, and nobody's voice."""
         played = self._played.last(WINDOW + REACH)
-        return len(heard) == WINDOW and bool(played.any()) and likeness(heard, played) >= SAME
+        if len(self._heard) < WINDOW or not played.any():
+            return False
+        return self._energies[-1] < _LOUDER * min(self._energies) or likeness(self._heard, played) >= SAME
 
 
 def likeness(heard: Pcm, played: Pcm) -> float:

@@ -108,7 +108,8 @@ class Hearing:
             self.clock += FRAME_SAMPLES
             played = self.loudspeaker()
             self._echo.played(silence(FRAME_SAMPLES) if played is None else played)
-            if probability >= self.turn.thresholds.silence and self._echo.explains(self._just_heard()):
+            self._echo.heard(self._just_heard())
+            if probability >= self.turn.thresholds.silence and self._echo.explains():
                 probability = 0.0
             yield from self.turn.frame(probability, FRAME_SAMPLES)
 

@@ -26,13 +26,14 @@ def room(late_s: float, reverberant: bool) -> Pcm:
     return np.concatenate((np.zeros(round(late_s * INPUT_RATE)), 0.1 * tail)).astype(np.float32)
 
 
-def explained(heard: Pcm, played: Pcm) -> list[bool]:
-    """For each frame in which somebody is loud: whether it is taken for an echo."""
+def explained(heard: Pcm, played: Pcm, loud: float = 0.02) -> list[bool]:
+    """For each frame in which something as loud as this is heard: whether it is taken for an echo."""
     detector, found = EchoDetector(), []
     for end in range(FRAME, len(played) + 1, FRAME):
         detector.played(played[end - FRAME : end])
-        if end >= WINDOW + FRAME and np.abs(heard[end - FRAME : end]).max() > 0.02:
-            found.append(detector.explains(heard[end - WINDOW : end]))
+        detector.heard(heard[max(end - WINDOW, 0) : end])
+        if end >= WINDOW + FRAME and np.abs(heard[end - FRAME : end]).max() > loud:
+            found.append(detector.explains())
     return found
 
 
@@ -43,6 +44,15 @@ def test_the_echo_is_known(late_s: float, reverberant: bool) -> None:
     echo = (np.convolve(AGENT, room(late_s, reverberant))[: len(AGENT)] + hiss).astype(np.float32)
     found = explained(echo, AGENT)
     assert len(found) > 10
+    assert np.mean(found) > 0.95
+
+
+def test_an_echo_that_fades_into_the_noise_of_the_room_is_nobody() -> None:
+    noise = np.random.default_rng(1).standard_normal(len(AGENT)) * 10 ** (-50 / 20)
+    echo = (np.convolve(AGENT, room(0.1, False))[: len(AGENT)] + noise).astype(np.float32)
+    speaking = np.flatnonzero(np.abs(AGENT) > 0.01)
+    spoken = slice(0, speaking[-1] + INPUT_RATE // 4)
+    found = explained(echo[spoken], AGENT[spoken], loud=0.0)
     assert np.mean(found) > 0.95
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import soxr
 
 from bench.corpus import Recording, read_corpus
 from pipeline.agent import Agent
@@ -113,13 +114,10 @@ async def test_backchannels_let_it_go_on_and_barge_ins_stop_it() -> None:
 async def test_its_own_echo_does_not_interrupt_it() -> None:
     async with loaded(serving.SETTINGS) as engine, telling(engine) as (agent, listening):
         voice = np.concatenate([event.pcm for event in listening.events if isinstance(event, OutputAudio)])
-        at_ear = np.interp(np.arange(len(voice) * 2 // 3) * 1.5, np.arange(len(voice)), voice)
+        at_ear = soxr.resample(voice, SETTINGS.output_rate, INPUT_RATE)
         echo = np.concatenate((np.zeros(round(0.18 * INPUT_RATE)), 0.1 * at_ear))
         await hear(agent, engine, listening, echo + hiss(len(echo) / INPUT_RATE)[: len(echo)])
-        # Where it is not sure it waits to hear words, and goes on: that is no interruption.
-        assert not any(isinstance(event, SpeechStarted) for event in listening.events)
-        states = [event.state for event in listening.events if isinstance(event, Playback)]
-        assert states[-1:] in ([], ["full"])
+        assert not any(isinstance(event, SpeechStarted | Playback) for event in listening.events)
 
 
 async def test_an_echo_of_that_level_is_a_voice_to_the_speech_detector() -> None:
