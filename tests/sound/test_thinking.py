@@ -107,7 +107,8 @@ async def test_no_thought_reaches_the_voice(form: ThoughtFormat, streams: Litera
                 assert all(word in written for word in words(own)), (spoken, server.speech)
                 thought += len(talk.all(Thoughts))
                 assert thought == 0 or done.timeline.thought_tokens
-            assert thought > 20
+            # How much is thought beside a short answer is a matter of which stream is quicker.
+            assert thought > 2 * len(QUESTIONS)
         assert not server.running
         assert server.most == streams
 
