@@ -33,9 +33,13 @@ class UnknownFamily(PlainError):
     """There is no encoder, or size, of that name."""
 
 
+class NoGpu(PlainError):
+    """PyTorch finds none on this machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Processor time behind the last sample of a turn of so many seconds."""
+    """Time behind the last sample of a turn of so many seconds."""
 
     turn_s: float
     left_ms: float
@@ -69,12 +73,13 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Report:
+    device: str
     threads: int
     families: list[Family]
 
     def as_data(self) -> dict[str, object]:
         families = [{**asdict(family), "summary": family.summary()} for family in self.families]
-        return {"threads": self.threads, "families": families}
+        return {"device": self.device, "threads": self.threads, "families": families}
 
     def as_table(self) -> RenderableType:
         columns = ("encoder", "layers", "left p50 ms", "most ms", "ms a second", "±", "30 s at once ms", "times less")
@@ -109,58 +114,71 @@ def measure(
     layers: int,
     longest_s: float,
     threads: int = 1,
+    device: str = "cpu",
     tell: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Encode turns of up to `longest_s` with `layers` of each encoder; no more than it has. Raises `UnknownFamily`.
+    """Encode turns of up to `longest_s` with `layers` of each encoder; no more than it has.
 
-    Processor time, not time on the wall: what else the machine does counts little.
+    On the CPU it is processor time, not time on the wall: what else the machine does counts little.
+    Raises `UnknownFamily`, and `NoGpu` for the device "cuda" where there is none.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise NoGpu("PyTorch finds no GPU on this machine: measure with --device cpu")
     for name, known in [*((name, list(FAMILIES)) for name in names), *((size, list(get_args(Size))) for size in sizes)]:
         if name not in known:
             raise UnknownFamily(f"there is no {name!r}; there are {', '.join(known)}")
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        return Report(threads, [_family(name, size, layers, longest_s, tell) for size in sizes for name in names])
+        families = [_family(name, size, layers, longest_s, device, tell) for size in sizes for name in names]
+        return Report(device, threads, families)
     finally:
         torch.set_num_threads(before)
 
 
-def _family(name: str, size: str, layers: int, longest_s: float, tell: Callable[[str], None]) -> Family:
+def _family(name: str, size: str, layers: int, longest_s: float, device: str, tell: Callable[[str], None]) -> Family:
     which: Size = "small" if size == "small" else "real"
     tell(f"{name}, {which} layers")
     torch.manual_seed(0)
     used = min(layers, LAYERS[name])
-    encoder = FAMILIES[name](which, used)
+    with torch.device(device):
+        encoder = FAMILIES[name](which, used)
+    clock = time.process_time if device == "cpu" else _gpu_clock
     pcm = speech_like(longest_s)
-    _at_once_ms(encoder, pcm[: _samples(1)])  # the first one is slower
-    at_once = [Work(seconds, _at_once_ms(encoder, pcm[: _samples(seconds)])) for seconds in _until(longest_s)]
-    return Family(name, which, used, LAYERS[name], _incremental(encoder, pcm, tell), at_once)
+    _at_once_ms(encoder, pcm[: _samples(1)], clock)  # the first one is slower
+    at_once = [Work(seconds, _at_once_ms(encoder, pcm[: _samples(seconds)], clock)) for seconds in _until(longest_s)]
+    return Family(name, which, used, LAYERS[name], _incremental(encoder, pcm, clock), at_once)
 
 
-def _incremental(encoder: Encoder, pcm: Pcm, tell: Callable[[str], None]) -> list[Work]:
+def _incremental(encoder: Encoder, pcm: Pcm, clock: Callable[[], float]) -> list[Work]:
     """One stream that hears it all, and is asked again and again as if the turn ended here."""
     stream = encoder.open()
     hop, found, end = _samples(_HOP_S), list[Work](), _STEP_S
     for at in range(0, len(pcm), hop):
         block = pcm[at : at + hop]
         due = at + len(block) >= _samples(end)
-        began = time.process_time()
+        began = clock()
         stream.push(block)
         if due:
             stream.finish()
-            found.append(Work((at + len(block)) / INPUT_RATE, (time.process_time() - began) * 1e3))
+            found.append(Work((at + len(block)) / INPUT_RATE, (clock() - began) * 1e3))
             end += _STEP_S
     return found
 
 
-def _at_once_ms(encoder: Encoder, pcm: Pcm) -> float:
+def _at_once_ms(encoder: Encoder, pcm: Pcm, clock: Callable[[], float]) -> float:
     """Of a stream that is given the whole turn when it is over."""
     stream = encoder.open()
-    began = time.process_time()
+    began = clock()
     stream.push(pcm)
     stream.finish()
-    return (time.process_time() - began) * 1e3
+    return (clock() - began) * 1e3
+
+
+def _gpu_clock() -> float:
+    """Seconds on the wall, once all work that the GPU was given is done."""
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def speech_like(seconds: float) -> Pcm:

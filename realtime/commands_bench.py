@@ -274,6 +274,7 @@ def encoder_cache(
     sizes: Annotated[str, typer.Option(help="Of their layers, with commas between: small, real.")] = "small,real",
     layers: Annotated[int, typer.Option(min=1, help="Layers of each, at most.")] = 2,
     seconds: Annotated[float, typer.Option(min=5, max=120, help="The longest turn.")] = 60,
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where they run.")] = "cpu",
     as_json: Json = False,
     out: Out = None,
     picture: Picture = None,
@@ -284,7 +285,8 @@ def encoder_cache(
         from bench.encoder_cache import measure
         from bench.towers import FAMILIES
 
-        return measure(_named(families) if families else list(FAMILIES), _named(sizes), layers, seconds, tell=tell)
+        names = _named(families) if families else list(FAMILIES)
+        return measure(names, _named(sizes), layers, seconds, device=device, tell=tell)
 
     _report(measured, as_json, out, picture, None)
 

@@ -1,8 +1,9 @@
 """What the encoders of sound leave to do when a turn ends, on small ones."""
 
 import pytest
+import torch
 
-from bench.encoder_cache import Family, UnknownFamily, Work, measure, speech_like
+from bench.encoder_cache import Family, NoGpu, UnknownFamily, Work, measure, speech_like
 from bench.towers import FAMILIES
 
 
@@ -33,3 +34,9 @@ def test_the_sound_is_loudest_where_it_begins() -> None:
 def test_what_there_is_not_is_refused(names: list[str], sizes: list[str]) -> None:
     with pytest.raises(UnknownFamily, match="there are"):
         measure(names, sizes, layers=1, longest_s=5)
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(NoGpu, match="--device cpu"):
+        measure(["gemma"], ["small"], layers=1, longest_s=5, device="cuda")

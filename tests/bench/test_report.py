@@ -81,6 +81,7 @@ REPORTS: dict[str, report.Report] = {
     "wer": Wer("tiny", 1, {name: Way(5.0, 1, 9.0, 30.0, 40.0, 50.0, 0, {"a": "Yet."}) for name in ("padded", "ours")}),
     "synthesis": Synthesis("joe", 1, [Sentence("Yes.", 1, 0.5, 20.0, 60.0, 50.0, 1e-7, "Yes.")]),
     "encoder cache": EncoderCache(
+        "cpu",
         1,
         [
             Family("one", "small", 2, 32, [Work(2.4, 9.0), Work(4.7, 8.0)], [Work(2.0, 20.0), Work(30.0, 170.0)]),
