@@ -32,7 +32,14 @@ class Recent:
         """The newest `samples` samples, or as many as there are."""
         if not self._blocks or samples <= 0:
             return silence(0)
-        return np.concatenate(self._blocks)[-samples:]
+        newest = deque[Pcm]()
+        missing = samples
+        for block in reversed(self._blocks):
+            newest.appendleft(block)
+            missing -= len(block)
+            if missing <= 0:
+                break
+        return np.concatenate(newest)[-samples:]
 
 
 class Resampler:

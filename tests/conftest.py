@@ -5,6 +5,11 @@ import inspect
 import signal
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes is a matter of what else the machine does.
+settings.register_profile("antiphon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("antiphon")
 
 # Started in the background of a script, a process ignores Ctrl-C, and so do those that it starts: tests press it.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -80,7 +80,7 @@ class Talk:
 
     async def until(self, kind: type[T], found: Callable[[T], bool] = lambda event: True) -> T:
         """The next event of this kind that has not been waited for before."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while True:
                 while self._seen < len(self.events):
                     event = self.events[self._seen]
@@ -93,7 +93,7 @@ class Talk:
         """Wait until the agent has nothing left to do with what was sent."""
         mark = f"mark {len(self.events)}"
         await self.do(RetrieveItem(mark, mark))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not any(isinstance(event, Refused) and event.event_id == mark for event in self.events):
                 await asyncio.sleep(0)
         for _ in range(5):

@@ -109,7 +109,7 @@ async def test_the_conversation_is_remembered() -> None:
         assert conversation.prompt(1) == ["My name is Ada.", "Hello Ada.", "What is my name?"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(0.0, 3.0))
 def test_after_a_barge_in_the_history_holds_exactly_the_played_words(listened_s: float) -> None:
     import asyncio

@@ -85,7 +85,7 @@ async def minded(mode: Mode, lead_s: Sequence[float] = (0.0,), slots: Literal[1,
             pulse.beat()
 
     clock = asyncio.create_task(time_goes_on())
-    async with asyncio.timeout(5), aclosing(parts):
+    async with asyncio.timeout(60), aclosing(parts):
         async for part in parts:
             last = part
             if isinstance(part, Token):
@@ -182,7 +182,7 @@ class BlankContext(ThinkingContext):
 async def test_blank_thoughts_end_with_their_budget() -> None:
     schedule = Schedule("before", Pace(think=2, budget=5))
     mind = Mind(schedule, Sampling(0, 1, 100), "auto", Surroundings(lambda: 0.0, Pulse(), lambda text: None))
-    async with asyncio.timeout(5), aclosing(mind.alternate(BlankContext(Thinker()))) as parts:
+    async with asyncio.timeout(60), aclosing(mind.alternate(BlankContext(Thinker()))) as parts:
         said = "".join([part.text async for part in parts if isinstance(part, Token)])
     assert said == ANSWER
     assert schedule.thought_tokens == 5

@@ -66,7 +66,7 @@ async def test_the_audio_is_whole_and_the_words_end_where_they_sound(rate: int) 
     assert response.message.status == "completed"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.sampled_from(["one", "two,", "three.", "four!", "five;", "six?"]), min_size=1, max_size=40))
 def test_every_word_is_spoken_once_in_order(words: list[str]) -> None:
     import asyncio

@@ -49,7 +49,7 @@ class Caller:
         await self.speak(seconds, level=0)
 
     async def until(self, found: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not found():
                 await asyncio.sleep(0)
 

@@ -75,7 +75,7 @@ class Watched:
     async def let_all(self) -> None:
         """Once a process knows that nobody listens: its chunk takes no time here, and the news does."""
         if isinstance(self.synthesizer, Xtts):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while await asyncio.to_thread(connections, self.synthesizer.pid) > 1:
                     pass
         self.let(1000)

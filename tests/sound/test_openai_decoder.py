@@ -72,7 +72,7 @@ async def test_closing_the_iterator_stops_the_server() -> None:
         endless = context.generate(Sampling(0, 1, 400))
         await anext(aiter(endless))
         await endless.aclose()  # type: ignore[attr-defined]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert [part async for part in context.generate(Sampling(0, 1, 2))]
         await decoder.close()
 

@@ -71,7 +71,7 @@ async def telling(engine: Engine) -> AsyncIterator[tuple[Agent, Listening]]:
     agent = Agent(replace(engine, decoder=ScriptedDecoder([STORY, "Fine."])), settings, listening)
     running = asyncio.create_task(agent.run())
     await agent.do(Respond())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await listening.done.wait()
     yield agent, listening
     running.cancel()
@@ -83,7 +83,7 @@ async def hear(agent: Agent, engine: Engine, listening: Listening, pcm: np.ndarr
     for number, start in enumerate(range(0, len(pcm), STEP)):
         await agent.do(Audio(pcm[start : start + STEP].astype(np.float32)))
         await agent.do(RetrieveItem("", f"step {number}"))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await listening.told(f"step {number}")
         await asyncio.sleep(0)
         # Both threads come to this only when they have nothing more urgent left.

@@ -261,7 +261,7 @@ class Served:
         return int(httpx.get(f"{self.url}/health").json()["sessions"])
 
     async def all_gone(self) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while await asyncio.to_thread(self.sessions):
                 pass
 

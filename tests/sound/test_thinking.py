@@ -66,7 +66,7 @@ class Server:
 
     async def idle(self) -> None:
         """Until the server itself writes nothing any more."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while any(slot["is_processing"] for slot in await self._slots()):
                 pass
 

@@ -48,7 +48,7 @@ async def answer(context: OpenAiContext) -> list[object]:
 
 
 async def until(found: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not found():
             await asyncio.sleep(0)
 

@@ -92,7 +92,7 @@ def assert_same(found: torch.Tensor, expected: torch.Tensor) -> None:
 PROMPTS = st.lists(st.integers(1, 30) | st.builds(sound, st.integers(1, 20), st.integers(0, 3)), min_size=1, max_size=5)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(prompts=st.lists(PROMPTS, min_size=1, max_size=6), kept=st.lists(st.integers(0, 60), min_size=6, max_size=6))
 def test_whatever_was_read_before_the_logits_are_those_of_a_fresh_prompt(
     model: PreTrainedModel, prompts: list[list[int | Embeddings]], kept: list[int]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Gemma4AudioFeatureExtractor, VoxtralRealtimeFeatureExtractor, WhisperFeatureExtractor
 
@@ -19,7 +19,6 @@ def sound(samples: int, seed: int = 0) -> Pcm:
     return noise * np.linspace(0.001, 0.3, samples, dtype=np.float32)
 
 
-@settings(deadline=None)
 @given(
     samples=st.integers(300, 9000),
     blocks=st.lists(st.integers(0, 900), max_size=12),
@@ -61,7 +60,6 @@ def test_voxtrals_floor_is_fixed() -> None:
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
-@settings(deadline=None)
 @given(samples=st.integers(1, 9000), blocks=st.lists(st.integers(0, 900), max_size=12), normalized=st.booleans())
 def test_gemmas_frames_are_its_extractors_own(samples: int, blocks: list[int], normalized: bool) -> None:
     statistics = np.linspace(1, 2, 128).tolist() if normalized else None

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from faster_whisper.feature_extractor import FeatureExtractor
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.encoders.logmel import HOP, LogMel, LogMels, mel_filters, scaled
@@ -46,7 +46,6 @@ def test_the_log_mel_is_whispers_own(samples: int, n_mels: int) -> None:
     np.testing.assert_allclose(scaled(mel.unscaled(), len(mel)), reference(pcm, n_mels), atol=1e-5)
 
 
-@settings(deadline=None)
 @given(samples=st.integers(1, 6000), blocks=st.lists(st.integers(0, 900), max_size=12), read=st.booleans())
 def test_it_makes_no_difference_how_the_samples_arrive(samples: int, blocks: list[int], read: bool) -> None:
     pcm = sound(samples, seed=samples)
@@ -55,7 +54,6 @@ def test_it_makes_no_difference_how_the_samples_arrive(samples: int, blocks: lis
     np.testing.assert_allclose(scaled(mel.unscaled(), len(mel)), reference(pcm), atol=1e-5)
 
 
-@settings(deadline=None)
 @given(samples=st.integers(1, 6000), drop=st.integers(0, 50), more=st.integers(0, 2000))
 def test_dropped_frames_leave_the_others_as_they_were(samples: int, drop: int, more: int) -> None:
     pcm = sound(samples + more)

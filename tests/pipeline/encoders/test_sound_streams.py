@@ -82,7 +82,7 @@ def push_all(stream: EncoderStream, pcm: Pcm, block: int = 4000) -> Heard:
     return heard
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(
     samples=st.integers(300, 6 * RATE),
     blocks=st.lists(st.integers(0, RATE), max_size=20),
