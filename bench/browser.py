@@ -80,7 +80,7 @@ class Call:
         await self.page.click("#end")
         await self.until("document.body.dataset.phase === 'idle'")
 
-    async def until(self, condition: str, timeout_s: float = 30) -> None:
+    async def until(self, condition: str, timeout_s: float = 60) -> None:
         """Wait for a condition in JavaScript. Raises `TimeoutError`, which says how the page stood then."""
         # Playwright's own `wait_for_function` calls eval, which the page's policy forbids.
         wait = f"new Promise((go) => {{ const look = () => ({condition}) ? go() : setTimeout(look, 20); look(); }})"

@@ -90,7 +90,7 @@ class Watched:
     async def _until(self, condition: Callable[[], bool]) -> None:
         def wait() -> None:
             with self._changed:
-                assert self._changed.wait_for(condition, 20)
+                assert self._changed.wait_for(condition, 60)
 
         await asyncio.to_thread(wait)
 

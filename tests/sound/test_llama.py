@@ -93,7 +93,7 @@ async def test_closing_the_iterator_frees_the_slot() -> None:
         endless = first.generate(Sampling(temperature=0, top_p=1, max_tokens=400))
         await anext(aiter(endless))
         await endless.aclose()  # type: ignore[attr-defined]
-        text, _ = await asyncio.wait_for(answer(second), 20)
+        text, _ = await asyncio.wait_for(answer(second), 60)
         assert text
 
 

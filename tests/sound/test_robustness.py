@@ -339,7 +339,7 @@ async def test_a_server_that_is_stopped_in_mid_answer_says_goodbye(server: Serve
         await client.begin_an_answer()
         server.process.send_signal(signal.SIGINT)
         assert await client.close_code() == 1001
-    assert server.process.wait(20) == 130
+    assert server.process.wait(60) == 130
     assert server.process.stderr is not None
     complaints = server.process.stderr.read()
     assert "Traceback" not in complaints
