@@ -235,7 +235,7 @@ def test_a_server_that_stalls_is_given_up(server: SpeechServer) -> None:
         stalled.wait()
 
     server.bodies += [stalls]
-    with closing(Http(f"http://127.0.0.1:{server.server_port}/v1", ["nova"], timeout_s=0.05)) as http:
+    with closing(Http(f"http://127.0.0.1:{server.server_port}/v1", ["nova"], timeout_s=1)) as http:
         chunks = http.open("nova").speak(HELLO)
         next(chunks)
         with pytest.raises(SpeechFailed, match="broke off: ReadTimeout"):
