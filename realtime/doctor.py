@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import httpx
 import typer
@@ -20,10 +20,13 @@ from rich.text import Text
 
 from pipeline.errors import PlainError
 from pipeline.models import ModelError, ModelStore, needed_models
-from pipeline.registry import check_held
+from pipeline.registry import DECODERS, ENCODERS, SYNTHESIZERS, Backend, check_held
+from pipeline.settings import VoiceSettings
 from realtime.auth import is_loopback
 from realtime.echo import Canceller, NoCanceller
 from realtime.settings import Settings, SettingsError, load_settings
+from tts.synthesizer import SpeechFailed
+from tts.xtts import LicenceNotAccepted, accepted, check_installed
 
 _PACKAGES = {
     "torch": "torch",
@@ -85,9 +88,11 @@ def examine(config: Path | None) -> Iterator[Finding]:
         settings = Settings()
     else:
         yield Finding("settings", "ok", "every one is known and within its bounds")
+    yield from _backends(settings)
     yield from _models(settings)
     if settings.decoder.remote:
-        yield _decoder_server(settings.decoder.url)
+        yield _server("decoder", settings.decoder.url)
+    yield from _voice(settings.voice)
     yield _port(settings.server.host, settings.server.port)
     yield _access(settings)
     yield _sound()
@@ -133,6 +138,19 @@ def _gpu() -> Finding:
     return Finding("gpu", "ok", "none that torch can use; the default models need none")
 
 
+def _backends(settings: Settings) -> Iterator[Finding]:
+    """Those whose packages are optional, and not there."""
+    chosen: dict[str, Backend[Any]] = {
+        "encoder": ENCODERS[settings.encoder.backend],
+        "decoder": DECODERS[settings.decoder.backend],
+        "voice": SYNTHESIZERS[settings.voice.backend],
+    }
+    for role, backend in chosen.items():
+        if backend.missing:
+            finding, _, remedy = backend.missing.partition(": ")
+            yield Finding(role, "fail", finding, remedy)
+
+
 def _models(settings: Settings) -> Iterator[Finding]:
     store = ModelStore(settings.models.cache, settings.models.offline)
     for name in needed_models(settings):
@@ -154,12 +172,28 @@ def _models(settings: Settings) -> Iterator[Finding]:
             pass
 
 
-def _decoder_server(url: str) -> Finding:
+def _server(role: str, url: str) -> Finding:
     try:
         httpx.get(url, timeout=3)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Finding("decoder server", "fail", f"{url!r} does not answer: {error}", "start it, or set [decoder] url")
-    return Finding("decoder server", "ok", f"{url} answers")
+        return Finding(f"{role} server", "fail", f"{url!r} does not answer: {error}", f"start it, or set [{role}] url")
+    return Finding(f"{role} server", "ok", f"{url} answers")
+
+
+def _voice(voice: VoiceSettings) -> Iterator[Finding]:
+    """One that is made elsewhere."""
+    if voice.backend == "http":
+        yield _server("voice", voice.url)
+    if voice.backend == "xtts":
+        try:
+            accepted(voice.model, voice.accept_licence)
+        except LicenceNotAccepted as error:
+            yield Finding("voice", "fail", str(error))
+        try:
+            check_installed(voice.python)
+        except SpeechFailed as error:
+            remedy = "pip install 'antiphon[xtts]', or name an interpreter that has it: [voice] python"
+            yield Finding("voice", "fail", str(error), remedy)
 
 
 def _port(host: str, port: int) -> Finding:

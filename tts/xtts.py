@@ -27,6 +27,30 @@ class LicenceNotAccepted(ValueError):
     """Weights with such terms are fetched only for somebody who agreed to them; the message says how."""
 
 
+def accepted(model: str, accept_licence: bool) -> str:
+    """The licence of the model's weights, "" where it is not known. Raises `LicenceNotAccepted`."""
+    licence = licence_of("xtts", model)
+    if licence and not accept_licence:
+        raise LicenceNotAccepted(
+            f"the weights of {model} are under the {licence}: set accept_licence = true in [voice] if you keep to it"
+        )
+    return licence
+
+
+def check_installed(python: str) -> None:
+    """Raises `SpeechFailed` if the interpreter, "" this one, does not have coqui-tts, which is not imported for it."""
+    ask = "import importlib.util, sys; sys.exit(importlib.util.find_spec('TTS') is None)"
+    try:
+        if subprocess.run([_interpreter(python), "-I", "-c", ask], check=False, capture_output=True).returncode:
+            raise SpeechFailed(f"{_interpreter(python)} has no coqui-tts")
+    except OSError as error:
+        raise SpeechFailed(f"{python} can't be run: {error.strerror}") from error
+
+
+def _interpreter(python: str) -> str:
+    return str(Path(python).expanduser()) if python else sys.executable
+
+
 class Xtts:
     """A process with one model, and its voices. Raises `SpeechFailed` if it does not start, `LicenceNotAccepted`.
 
@@ -52,15 +76,10 @@ class Xtts:
         `python`: the interpreter that has coqui-tts, "" this one.
         """
         model = str(Path(model).expanduser())
-        licence = licence_of("xtts", model)
-        if licence and not accept_licence:
-            raise LicenceNotAccepted(
-                f"the weights of {model} are under the {licence}: "
-                "set accept_licence = true in [voice] if you keep to it"
-            )
+        licence = accepted(model, accept_licence)
         options = ["--model", model, "--language", language, "--threads", str(threads)]
         # Isolated, or modules beside the script would stand in for the standard library's.
-        self._command = [str(Path(python).expanduser()) if python else sys.executable, "-I", str(server), *options]
+        self._command = [_interpreter(python), "-I", str(server), *options]
         self._voices = tuple(VoiceInfo(name, language, licence) for name in voices)
         self._speed = speed
         self._timeout_s = timeout_s

@@ -1,5 +1,6 @@
 import json
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,32 @@ def test_server_that_does_not_answer_fails(config: Path) -> None:
     )
     found = findings(config)["decoder server"]
     assert (found.mark, found.remedy) == ("fail", "start it, or set [decoder] url")
+
+
+def test_a_voice_that_is_not_there_fails(config: Path) -> None:
+    plain = config.read_text().partition("[voice]")[0]
+    config.write_text(f'{plain}[voice]\nbackend = "http"\nurl = "http://127.0.0.1:9/v1"\nname = "alloy"\n')
+    found = findings(config)["voice server"]
+    assert (found.mark, found.remedy) == ("fail", "start it, or set [voice] url")
+
+
+def test_a_voice_of_coqui_tts_needs_the_package_and_the_licence(config: Path) -> None:
+    """The package is in an environment of its own; beside the agent it is not."""
+    elsewhere = Path(sys.prefix) / "coqui" / "bin" / "python"
+    model = "tts_models/multilingual/multi-dataset/xtts_v2"
+    plain = config.read_text().partition("[voice]")[0]
+
+    def complaints(*settings: str) -> list[Finding]:
+        lines = ("[voice]", 'backend = "xtts"', f'model = "{model}"', *settings)
+        config.write_text(plain + "\n".join(lines))
+        return [finding for finding in examine(config) if finding.name == "voice"]
+
+    licence, package = complaints()
+    assert "accept_licence = true" in licence.finding
+    assert package.finding.endswith("has no coqui-tts")
+    [nowhere] = complaints("accept_licence = true", 'python = "/nowhere/python"')
+    assert "can't be run" in nowhere.finding
+    assert complaints("accept_licence = true", f'python = "{elsewhere}"') == []
 
 
 def test_port_in_use_is_noted(config: Path) -> None:
