@@ -74,6 +74,7 @@ class Agent:
     async def run(self) -> None:
         try:
             async with self._tasks:
+                await self._begin()
                 while True:
                     await self._carry_out(await self._inbox.get())
                     self._pulse.beat()
@@ -81,6 +82,13 @@ class Agent:
             await self._prompt.close()
             await self._thoughts.close()
             await self._turns.close()
+
+    async def _begin(self) -> None:
+        """A session may begin with a voice that nobody has spoken with yet."""
+        voice = await self._loaded(self._settings.voice, self._engine.voice)
+        if voice != self._settings.voice:
+            self._settings = replace(self._settings, voice=voice)
+            self._outlet.emit(Updated(self._settings))
 
     async def _carry_out(self, command: Command) -> None:
         match command:
@@ -116,18 +124,23 @@ class Agent:
             self._turns.respond(command)
 
     async def _update(self, settings: SessionSettings) -> None:
-        try:
-            if settings.voice != self._settings.voice:
-                await self._engine.ready(settings.voice)
-        except UnknownVoice as error:
-            self._outlet.emit(Refused("invalid_value", str(error), "session.audio.output.voice", None))
-            settings = replace(settings, voice=self._settings.voice)
+        if settings.voice != self._settings.voice:
+            settings = replace(settings, voice=await self._loaded(settings.voice, self._settings.voice))
         if (settings.turn_detection is None) != (self._settings.turn_detection is None):
             self._turns.drop()
         self._settings = settings
         self._turns.outdate()
         self._hearing.turn.thresholds = thresholds(self._engine.settings.turn, settings.turn_detection)
         self._outlet.emit(Updated(settings))
+
+    async def _loaded(self, voice: str, usual: str) -> str:
+        """`voice`; or `usual` where it can't be loaded, and the client is told why."""
+        try:
+            await self._engine.ready(voice)
+        except UnknownVoice as error:
+            self._outlet.emit(Refused("invalid_value", str(error), "session.audio.output.voice", None))
+            return usual
+        return voice
 
     async def _edit(self, command: Edit) -> None:
         limit_s = self._engine.settings.turn.max_turn_s

@@ -156,8 +156,7 @@ class Session:
             case Transcribed() | TranscriptionFailed():
                 return report_transcription(event)
             case Updated():
-                if self._asked:
-                    self._take_force(self._asked.popleft(), event.settings)
+                self._take_force(self._asked.popleft() if self._asked else self._in_force, event.settings)
                 session = session_object(self._in_force, self.id, self._offer.thinks)
                 return [SessionUpdatedEvent(type="session.updated", event_id=new_id("event"), session=session)]
             case Thoughts():

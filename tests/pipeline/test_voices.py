@@ -15,7 +15,7 @@ from pipeline.events import OutputAudio, Refused, ResponseDone, Updated
 from pipeline.items import Message
 from pipeline.models import ModelStore
 from pipeline.registry import LoadFailed
-from pipeline.settings import AgentSettings, PipelineSettings, VoiceSettings
+from pipeline.settings import AgentSettings, ModelSettings, PipelineSettings, VoiceSettings
 from pipeline.voices import Choir, Part, State, VoiceNotAtHand, voices_at_hand
 from tests import doubles
 from tests.pipeline.talk import SETTINGS, talk
@@ -162,6 +162,21 @@ def test_a_voice_that_the_table_does_not_have_is_one_of_its_own(tmp_path: Path) 
     assert names(choir) == ["kim"]
 
 
+@pytest.mark.parametrize(
+    "voice",
+    [
+        VoiceSettings(backend="xtts", model="tts_models/en/ljspeech/vits", name="ljspeech"),
+        VoiceSettings(backend="pocket", name="alba"),
+    ],
+    ids=lambda voice: voice.backend,
+)
+def test_what_a_package_would_fetch_is_refused_off_line(voice: VoiceSettings, tmp_path: Path) -> None:
+    settings = PipelineSettings(voice=voice, models=ModelSettings(offline=True))
+    choir = voices_at_hand(settings, ModelStore(tmp_path, offline=True))
+    with pytest.raises(PlainError, match="offline forbids it"):
+        choir.load(voice.name)
+
+
 def loaded(*parts: Part) -> Choir:
     choir = Choir(parts)
     choir.load(choir.first)
@@ -195,6 +210,26 @@ async def test_an_update_loads_the_voice_and_the_next_answer_speaks_with_it() ->
         await conversation.until(ResponseDone)
         assert choir.is_loaded("ann")
         assert conversation.all(OutputAudio)[0].pcm[100:200] == pytest.approx(0.2, abs=0.01)
+
+
+async def test_a_session_may_begin_with_a_voice_that_is_not_loaded() -> None:
+    choir = loaded(part(Singer(doubles.VOICE)), part(Singer("ann", level=0.2)))
+    async with talk([], ["Hello."], session=replace(BY_HAND, voice="ann"), choir=choir) as conversation:
+        await conversation.do(Respond())
+        await conversation.until(ResponseDone)
+        assert conversation.all(OutputAudio)[0].pcm[100:200] == pytest.approx(0.2, abs=0.01)
+
+
+async def test_a_session_that_begins_with_a_voice_that_cannot_be_loaded_is_told_and_has_the_usual_one() -> None:
+    def broken() -> Synthesizer:
+        raise OSError("the file is cut off")
+
+    choir = loaded(part(Singer(doubles.VOICE)), replace(part(Singer("ann")), load=broken))
+    async with talk([], ["Hello."], session=replace(BY_HAND, voice="ann"), choir=choir) as conversation:
+        assert (await conversation.until(Refused)).message == "the file is cut off"
+        assert (await conversation.until(Updated)).settings.voice == doubles.VOICE
+        await conversation.do(Respond())
+        assert (await conversation.until(ResponseDone)).status == "completed"
 
 
 async def test_a_response_may_ask_for_a_voice_of_its_own() -> None:

@@ -239,6 +239,13 @@ def test_a_voice_that_could_not_be_loaded_stays_what_it_was() -> None:
     assert update(session).commands == (do.Update(FIRST),)
 
 
+def test_a_voice_that_a_session_could_not_begin_with_is_reported_as_what_it_is() -> None:
+    session = new_session()
+    (updated,) = report(session, on.Updated(replace(FIRST, voice="ann")))
+    assert updated["session"]["audio"]["output"]["voice"] == "ann"
+    assert update(session).commands == (do.Update(replace(FIRST, voice="ann")),)
+
+
 def test_the_voice_stays_once_it_was_heard() -> None:
     session = new_session()
     start_answer(session)
