@@ -57,9 +57,13 @@ class Device:
 
 
 def list_devices() -> list[Device]:
-    """Those that there are now. Raises `NoSoundDevice` where PortAudio is missing."""
+    """Those that there are now. Raises `NoSoundDevice` where PortAudio is missing, or can't tell."""
     sound = _portaudio()
     microphone, speaker = sound.default.device
+    try:
+        found_devices = sound.query_devices()
+    except sound.PortAudioError as error:
+        raise NoSoundDevice(f"PortAudio can't list the devices: {_reason(error)}") from error
     return [
         Device(
             found["index"],
@@ -69,7 +73,7 @@ def list_devices() -> list[Device]:
             found["index"] == microphone,
             found["index"] == speaker,
         )
-        for found in sound.query_devices()
+        for found in found_devices
     ]
 
 
@@ -159,13 +163,14 @@ class SoundCard:
         )
 
     def _reopen(self) -> bool:
-        # PortAudio looks for devices only when it begins.
         sound = _portaudio()
-        sound._terminate()
-        sound._initialize()
         try:
+            # PortAudio looks for devices only when it begins.
+            with suppress(sound.PortAudioError):  # it has ended already, where it could not begin the last time
+                sound._terminate()
+            sound._initialize()
             self._open(reopening=True)
-        except NoSoundDevice:
+        except (NoSoundDevice, sound.PortAudioError):
             return False
         return True
 
@@ -191,10 +196,14 @@ class SoundCard:
         sound = _portaudio()
         try:
             stream = self._record(device) if kind == "microphone" else self._play(device)
-            self._streams.append(stream)
-            stream.start()
+            try:
+                stream.start()
+            except sound.PortAudioError:
+                stream.close(ignore_errors=True)
+                raise
         except sound.PortAudioError as error:
             raise NoSoundDevice(f"the {kind} {device.name!r} can't be used: {_reason(error)}") from error
+        self._streams.append(stream)
         return device
 
     def _record(self, device: Device) -> "sounddevice.InputStream":
