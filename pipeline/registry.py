@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from pipeline.decoders.decoder import Decoder
@@ -179,6 +180,7 @@ async def _http(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
         [voice.name],
         api_key=voice.api_key.get_secret_value(),
         model=voice.model,
+        language=voice.language,
         speed=voice.speed,
         timeout_s=voice.timeout_s,
         gain_db=voice.gain_db,
@@ -189,6 +191,8 @@ async def _xtts(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
     from tts.xtts import Xtts
 
     voice = settings.voice
+    if settings.models.offline and not _is_folder(voice.model):
+        raise PlainError(f"coqui-tts would fetch {voice.model}, and [models] offline forbids it: name a folder")
     return Xtts(
         voice.model,
         [voice.name],
@@ -202,6 +206,10 @@ async def _xtts(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
     )
 
 
+def _is_folder(model: str) -> bool:
+    return Path(model).expanduser().is_dir()
+
+
 async def _pocket(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
     import torch
 
@@ -211,6 +219,8 @@ async def _pocket(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
     # The package sets them to one for the whole process.
     torch.set_num_threads(threads)
     voice = settings.voice
+    if settings.models.offline and not voice.model.endswith(".yaml"):
+        raise PlainError("Pocket TTS would fetch its weights, and [models] offline forbids it: name a .yaml file of it")
     return Pocket.load(voice.model or "english", [voice.name], voice.gain_db)
 
 

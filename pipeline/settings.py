@@ -94,7 +94,7 @@ class VoiceSettings(Section):
     model: str = ""
     """http: the model's name on the server. xtts: a coqui-tts model's folder. pocket: a language, or a .yaml file."""
     language: str = "en"
-    """xtts: what it speaks."""
+    """http, xtts: what it speaks."""
     url: str = ""
     """http: base URL of the server, with its /v1."""
     api_key: SecretStr = SecretStr("")

@@ -212,7 +212,7 @@ def _own_voice(settings: PipelineSettings) -> tuple[VoiceInfo, ...]:
     """Of the settings, where the table of models does not have it."""
     voice = settings.voice
     name = Path(voice.name).stem if voice.backend == "piper" else voice.name
-    language = voice.language if voice.backend == "xtts" else ""
+    language = voice.language if voice.backend in ("http", "xtts") else ""
     return (VoiceInfo(name, language, licence_of(voice.backend, voice.model)),)
 
 

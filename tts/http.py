@@ -55,6 +55,7 @@ class Http:
         """Whose loop waits for the server: only so can a request be given up at any time."""
         self._portal = self._thread.enter_context(start_blocking_portal(name="speech-server"))
         self._url = url.rstrip("/") + "/audio/speech"
+        self.language = language
         self._infos = tuple(VoiceInfo(name, language, licence) for name in voices)
         self._request = {"model": model, "response_format": "pcm", "speed": speed}
         self._gain = 10 ** (gain_db / 20)
@@ -131,7 +132,7 @@ class Http:
 
 class HttpVoice:
     def __init__(self, server: Http, name: str) -> None:
-        self._server = server
+        self.server = server
         self._name = name
         self._pace = Pace(RATE)
 
@@ -147,7 +148,7 @@ class HttpVoice:
         return Underway(partial(self._speech, clause))
 
     def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
-        parts = trimmed(self._server.sound(self._name, clause.spoken, stopped), RATE)
+        parts = trimmed(self.server.sound(self._name, clause.said_in(self.server.language), stopped), RATE)
         yield from self._pace.speech(parts, clause, round(CHUNK_S * RATE))
 
 

@@ -25,6 +25,7 @@ class Pocket:
     def __init__(self, model: TTSModel, voices: Sequence[str], language: str = "", gain_db: float = 0.0) -> None:
         """`voices`: names of the package's catalogue, or paths of recordings to speak like."""
         self.model = model
+        self.language = language
         self._infos = tuple(VoiceInfo(name, language, POCKET) for name in voices)
         self._gain = 10 ** (gain_db / 20)
         self._states: dict[str, State] = {}
@@ -109,5 +110,6 @@ class _PocketVoice:
         return Underway(partial(self._speech, clause))
 
     def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
-        parts = trimmed(self._pocket.sound(self._name, clause.spoken, stopped), self.sample_rate)
+        text = clause.said_in(self._pocket.language)
+        parts = trimmed(self._pocket.sound(self._name, text, stopped), self.sample_rate)
         yield from self._pace.speech(parts, clause, round(CHUNK_S * self.sample_rate))

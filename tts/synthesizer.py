@@ -50,6 +50,12 @@ class Clause:
     def spoken(self) -> str:
         return " ".join(word.spoken for word in self.words if word.spoken) + self.stop
 
+    def said_in(self, language: str) -> str:
+        """As a voice of this language is given it, "" for one that is not known: only English is made speakable."""
+        if not language or language.lower().startswith("en"):
+            return self.spoken
+        return " ".join(word.written for word in self.words if word.spoken)
+
 
 @dataclass(frozen=True, slots=True)
 class WordTime:

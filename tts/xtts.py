@@ -81,6 +81,7 @@ class Xtts:
         # Isolated, or modules beside the script would stand in for the standard library's.
         self._command = [_interpreter(python), "-I", str(server), *options]
         self._voices = tuple(VoiceInfo(name, language, licence) for name in voices)
+        self._language = language
         self._speed = speed
         self._timeout_s = timeout_s
         self._gain_db = gain_db
@@ -115,9 +116,8 @@ class Xtts:
 
     def current(self, voice: str, held: HttpVoice | None) -> HttpVoice:
         """`held`, or where the process was started anew, its successor. Raises `SpeechFailed`."""
-        if held is not None and self._process is not None and self._process.poll() is None:
-            return held
-        return self._ready().open(voice)
+        http = self._ready()
+        return held if held is not None and held.server is http else http.open(voice)
 
     def _ready(self) -> Http:
         with self._starting:
@@ -160,6 +160,7 @@ class Xtts:
             f"http://127.0.0.1:{int(said.split()[1])}/v1",
             [info.name for info in self._voices],
             api_key=key,
+            language=self._language,
             speed=self._speed,
             timeout_s=self._timeout_s,
             gain_db=self._gain_db,

@@ -225,6 +225,16 @@ def test_a_clause_that_is_cut_off_is_not_said_twice(server: SpeechServer, http: 
     assert heard(http)[0].size == 0.3 * RATE
 
 
+def test_only_english_is_spelled_out(server: SpeechServer) -> None:
+    for language, text in (("", "hello, two worlds."), ("en-GB", "hello, two worlds."), ("de", "Hello 2 worlds")):
+        server.requests.clear()
+        server.bodies += [says(tone(0.1))]
+        with closing(Http(f"http://127.0.0.1:{server.server_port}/v1", ["nova"], language=language)) as http:
+            list(http.open("nova").speak(HELLO))
+        [request] = server.requests
+        assert request.body["input"] == text
+
+
 def test_a_server_that_stalls_is_given_up(server: SpeechServer) -> None:
     stalled = threading.Event()
 

@@ -72,6 +72,18 @@ def test_a_process_that_died_is_started_again() -> None:
         assert xtts.pid != first
 
 
+def test_every_answer_under_way_goes_on_with_the_new_process() -> None:
+    with closing(start()) as xtts:
+        voices = [xtts.open("ann") for _ in range(2)]
+        for voice in voices:
+            list(voice.speak(clause("hello")))
+        first = xtts.pid
+        os.kill(first, 9)
+        os.waitid(os.P_PID, first, os.WEXITED | os.WNOWAIT)
+        for voice in voices:
+            assert sum(speech.pcm.size for speech in voice.speak(clause("hello"))) > 0
+
+
 def test_a_process_that_does_not_start_says_why() -> None:
     with pytest.raises(SpeechFailed, match=r"tone_server\.py ended at its start: no such model"):
         start("broken")
@@ -85,9 +97,17 @@ def test_closing_ends_the_process() -> None:
         os.kill(pid, 0)
 
 
-def test_weights_that_are_not_free_need_consent() -> None:
-    with pytest.raises(LicenceNotAccepted, match=r"CPML.*commercial.*accept_licence = true"):
-        Xtts("tts_models/multilingual/multi-dataset/xtts_v2", ["ann"], server=HUM)
+@pytest.mark.parametrize(
+    ("model", "licence"),
+    [
+        ("tts_models/multilingual/multi-dataset/xtts_v2", "CPML.*commercial"),
+        ("tts_models/multilingual/multi-dataset/your_tts", "CC BY-NC-ND"),
+        ("tts_models/en/vctk/fast_pitch", "CC BY-NC-ND"),
+    ],
+)
+def test_weights_that_are_not_free_need_consent(model: str, licence: str) -> None:
+    with pytest.raises(LicenceNotAccepted, match=f"{licence}.*accept_licence = true"):
+        Xtts(model, ["ann"], server=HUM)
 
 
 class Slow:
