@@ -1,4 +1,4 @@
-"""What the tests know about speech: recordings with their words, and how far two texts lie apart."""
+"""What the tests know about speech: recordings with their words, what is none, and how far two texts lie apart."""
 
 import json
 import re
@@ -7,8 +7,10 @@ from functools import cache
 from pathlib import Path
 
 import jiwer
+import numpy as np
 from num2words import num2words
 
+from pipeline.audio import INPUT_RATE
 from realtime.wav import read_wav
 from tts.synthesizer import Pcm
 
@@ -37,6 +39,42 @@ def recordings() -> dict[str, Recording]:
         Path(item["file"]).stem: Recording(item["kind"], item["text"], FOLDER / item["file"], item["speech_end_s"])
         for item in items
     }
+
+
+def noise(seconds: float, db: float, seed: int = 0) -> Pcm:
+    """White noise at 16 kHz."""
+    samples = np.random.default_rng(seed).standard_normal(round(seconds * INPUT_RATE), np.float32)
+    return samples * np.float32(10 ** (db / 20))
+
+
+def cough(voiced: bool = False) -> Pcm:
+    """Two bursts of noise in a quiet room, 2 s at 16 kHz; `voiced` with a groan in each, as most people's are."""
+    pcm = noise(2, -65)
+    for start, seconds in ((0.4, 0.25), (0.8, 0.2)):
+        burst = noise(seconds, -6, seed=1)
+        at = np.arange(len(burst)) / INPUT_RATE
+        first = round(start * INPUT_RATE)
+        pcm[first : first + len(burst)] += burst * (np.exp(-18 * at) * (1 - np.exp(-400 * at))).astype(np.float32)
+        if voiced:
+            pcm[first : first + _GROAN] += _groan()
+    return pcm
+
+
+_GROAN = round(0.35 * INPUT_RATE)
+"""Samples."""
+
+
+def _groan() -> Pcm:
+    """A voice that falls from 120 Hz and fades, with the first two formants of an open vowel."""
+    at = np.arange(_GROAN) / INPUT_RATE
+    phase = 2 * np.pi * np.cumsum(120 * (1 - at)) / INPUT_RATE
+    harmonics = [
+        np.sin(k * phase) / k * (1 / (1 + ((120 * k - 700) / 200) ** 2) + 0.6 / (1 + ((120 * k - 1200) / 250) ** 2))
+        for k in range(1, 25)
+    ]
+    wave = np.sum(harmonics, axis=0)
+    groan: Pcm = (0.3 * wave / np.abs(wave).max() * np.exp(-4 * at)).astype(np.float32)
+    return groan
 
 
 def word_errors(said: str, heard: str) -> float:

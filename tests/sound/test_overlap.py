@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 import soxr
 
 from bench.corpus import Recording, read_corpus
@@ -21,6 +22,7 @@ from realtime.serve import loaded
 from tests.doubles import ScriptedDecoder
 from tests.pipeline.talk import SETTINGS
 from tests.sound import serving
+from tests.speech import cough
 
 RECORDINGS = Path(__file__).parent.parent / "recordings"
 STORY = (
@@ -109,6 +111,17 @@ async def test_backchannels_let_it_go_on_and_barge_ins_stop_it() -> None:
                     assert states == ["ducked", "paused", "full"], spoken.name
                     stopped = any(isinstance(event, SpeechStarted) for event in listening.events)
                     assert stopped is stops, spoken.name
+
+
+@pytest.mark.parametrize(("voiced", "first"), [(False, []), (True, ["ducked"])])
+async def test_a_cough_does_not_stop_it(voiced: bool, first: list[str]) -> None:
+    """One without a voice in it is no speech to the detector; of one with a voice the agent has to think."""
+    async with loaded(serving.SETTINGS) as engine, telling(engine) as (agent, listening):
+        await hear(agent, engine, listening, np.concatenate((hiss(1), cough(voiced), hiss(1))))
+        assert not any(isinstance(event, SpeechStarted) for event in listening.events)
+        states = [event.state for event in listening.events if isinstance(event, Playback)]
+        assert states[:1] == first
+        assert states[-1:] in ([], ["full"])
 
 
 async def test_its_own_echo_does_not_interrupt_it() -> None:

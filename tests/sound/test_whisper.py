@@ -18,6 +18,7 @@ from pipeline.encoders.guards import Hypothesis
 from pipeline.encoders.logmel import LogMels
 from pipeline.encoders.whisper import FULL_FRAMES, WINDOW_FRAMES, Encoding, Whisper
 from pipeline.models import ModelStore
+from tests.speech import cough, noise
 from tts.synthesizer import Pcm
 
 RECORDINGS = Path(__file__).parents[1] / "recordings"
@@ -43,26 +44,11 @@ def said(*names: str) -> str:
     return " ".join(ITEMS[name]["text"] for name in names)
 
 
-def noise(seconds: float, db: float, seed: int = 0) -> Pcm:
-    samples = np.random.default_rng(seed).standard_normal(round(seconds * INPUT_RATE), np.float32)
-    return samples * np.float32(10 ** (db / 20))
-
-
 def hum(seconds: float, hz: float) -> Pcm:
     phase = 2 * np.pi * hz * np.arange(round(seconds * INPUT_RATE)) / INPUT_RATE
     pcm = noise(seconds, -70)
     for k in range(1, 6):
         pcm += (0.1 * np.sin(k * phase) / k).astype(np.float32)
-    return pcm
-
-
-def cough() -> Pcm:
-    pcm = noise(2, -65)
-    for start, seconds in ((0.4, 0.25), (0.8, 0.2)):
-        burst = noise(seconds, -6, seed=1)
-        at = np.arange(len(burst)) / INPUT_RATE
-        first = round(start * INPUT_RATE)
-        pcm[first : first + len(burst)] += burst * (np.exp(-18 * at) * (1 - np.exp(-400 * at))).astype(np.float32)
     return pcm
 
 
