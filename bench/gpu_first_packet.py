@@ -112,13 +112,13 @@ def measure(
             turns.append(bench.turn(length, way, _noise(length)))
             tell(f"{length:g} s, {way}: {turns[-1].first_token_ms:.0f} ms")
     decoder_bytes = _bytes(model.decoder) - _bytes(model.decoder.model.embed_tokens)
+    peak_gb = _peak_gb(device)  # before the copies, which take room of their own
     copies = _copies_bytes_s(device)
-    on_gpu = device.type == "cuda"
     return Result(
-        device=torch.cuda.get_device_name(device) if on_gpu else "cpu",
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         weights_gb=_bytes(model) / 1e9,
-        peak_gb=torch.cuda.max_memory_allocated(device) / 1e9 if on_gpu else None,
+        peak_gb=peak_gb,
         copies_gb_s=copies / 1e9,
         limit_ms=decoder_bytes / copies * 1e3,
         eager_ms=eager_ms,
@@ -231,6 +231,10 @@ def _noise(seconds: float) -> Pcm:
 
 def _bytes(module: nn.Module) -> int:
     return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+
+
+def _peak_gb(device: torch.device) -> float | None:
+    return torch.cuda.max_memory_allocated(device) / 1e9 if device.type == "cuda" else None
 
 
 def _copies_bytes_s(device: torch.device, repeats: int = 10) -> float:

@@ -5,8 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, cast
 
-import httpx
-from openai import APIStatusError, AsyncOpenAI, OpenAIError
+from openai import APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
 from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletionChunk
 from openai.types.chat.chat_completion_chunk import ChoiceDelta
@@ -122,7 +121,10 @@ class OpenAiContext(UnitList):
             self._reading = asyncio.create_task(self._read_ahead(units))
 
     async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
-        """Until the first token has come, a server that fails is asked once more."""
+        """Until the first token has come, a server that fails is asked once more; one that says nothing is not.
+
+        Somebody waits for the answer, and has waited for `timeout_s` then.
+        """
         await self._stop_reading()
         _, open_message = parted(self._units)
         thinking = None if open_message is None else self._thoughts.goes_on_thinking(open_message)
@@ -139,8 +141,8 @@ class OpenAiContext(UnitList):
                     again = False
                     yield rest
                 return
-            except (OpenAIError, httpx.HTTPError) as error:
-                if not again or _is_final(error):
+            except OpenAIError as error:
+                if not again or _is_final(error) or isinstance(error, APITimeoutError):
                     raise self._failure(error) from error
 
     async def close(self) -> None:

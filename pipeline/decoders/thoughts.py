@@ -23,8 +23,6 @@ class ThoughtFormat:
     """What stands between a thought and its answer."""
     skips: str
     """What stands before an answer that goes without thoughts."""
-    history: str
-    """What stands before the words of a past turn, of which the thoughts are left out."""
     prefilled: bool
     """Whether the chat template itself opens the thought, so that the model never writes `opens`."""
     tags: Mapping[str, Kind]
@@ -67,26 +65,29 @@ class ThoughtFormat:
 _THINK: Mapping[str, Kind] = MappingProxyType({"<think>": "thought", "</think>": "answer"})
 
 QWEN3 = ThoughtFormat(
-    "qwen3", "<think>\n", "\n</think>\n\n", "<think>\n\n</think>\n\n", "", False, _THINK, r"qwen-?3|qwq|smollm-?3"
+    name="qwen3",
+    opens="<think>\n",
+    closes="\n</think>\n\n",
+    skips="<think>\n\n</think>\n\n",
+    prefilled=False,
+    tags=_THINK,
+    models=r"qwen-?3(?!.*(instruct|coder))|qwq|smollm-?3",
 )
 QWEN3_THINKING = ThoughtFormat(
-    "qwen3-thinking", QWEN3.opens, QWEN3.closes, QWEN3.skips, "", True, _THINK, r"qwen-?3.*thinking|qwen-?3\.5"
+    "qwen3-thinking", QWEN3.opens, QWEN3.closes, QWEN3.skips, True, _THINK, r"qwen-?3.*thinking|qwen-?3\.5"
 )
 DEEPSEEK_R1 = ThoughtFormat(
-    "deepseek-r1", "<think>\n", "\n</think>\n\n", "<think>\n\n</think>\n\n", "", True, _THINK, r"deepseek-r1"
+    "deepseek-r1", "<think>\n", "\n</think>\n\n", "<think>\n\n</think>\n\n", True, _THINK, r"deepseek-r1"
 )
-DEEPSEEK_V3 = ThoughtFormat(
-    "deepseek-v3.1", "<think>", "</think>", "</think>", "</think>", True, _THINK, r"deepseek-v3\.[1-9]"
-)
+DEEPSEEK_V3 = ThoughtFormat("deepseek-v3.1", "<think>", "</think>", "</think>", True, _THINK, r"deepseek-v3\.[1-9]")
 STEP_AUDIO_R1 = ThoughtFormat(
-    "step-audio-r1", "<think>\n", "\n</think>\n\n", "<think>\n\n</think>\n\n", "", True, _THINK, r"step-audio-r1"
+    "step-audio-r1", "<think>\n", "\n</think>\n\n", "<think>\n\n</think>\n\n", True, _THINK, r"step-audio-r1"
 )
 GEMMA4 = ThoughtFormat(
     name="gemma4",
     opens="<|channel>thought\n",
     closes="\n<channel|>",
     skips="<|channel>thought\n<channel|>",
-    history="",
     prefilled=False,
     tags=MappingProxyType({"<|channel>thought": "thought", "<|channel>": "thought", "<channel|>": "answer"}),
     models=r"gemma-?4",
@@ -96,7 +97,6 @@ HARMONY = ThoughtFormat(
     opens="<|channel|>analysis<|message|>",
     closes="<|end|><|start|>assistant<|channel|>final<|message|>",
     skips="<|channel|>final<|message|>",
-    history="<|channel|>final<|message|>",
     prefilled=False,
     tags=MappingProxyType(
         {
@@ -116,12 +116,11 @@ MISTRAL = ThoughtFormat(
     opens="[THINK]",
     closes="[/THINK]",
     skips="",
-    history="",
     prefilled=False,
     tags=MappingProxyType({"[THINK]": "thought", "[/THINK]": "answer"}),
     models=r"magistral|ministral.*reasoning",
 )
-NONE = ThoughtFormat("none", "", "", "", "", False, MappingProxyType({}), r"$^")
+NONE = ThoughtFormat("none", "", "", "", False, MappingProxyType({}), r"$^")
 
 FORMATS = {
     form.name: form
@@ -137,8 +136,9 @@ def format_of_model(name: str) -> ThoughtFormat | None:
 
 def format_of_template(template: str) -> ThoughtFormat:
     """Of a model whose chat template is at hand. Whether that opens the thought is seen in what it renders."""
-    for form in (HARMONY, GEMMA4, MISTRAL):
-        if any(mark in template for mark in form.marks):
+    # Only marks that no other family has: with <|end|>, which Harmony has too, Phi ends its messages.
+    for mark, form in (("<|channel|>", HARMONY), ("<|channel>", GEMMA4), ("[THINK]", MISTRAL)):
+        if mark in template:
             return form
     if "<think>" in template or "</think>" in template:
         return QWEN3 if re.search(r"<think>(\n|\\n)", template) else DEEPSEEK_V3
@@ -149,9 +149,6 @@ def format_of_template(template: str) -> ThoughtFormat:
 class ThoughtTokens:
     """A format in the tokens of one model."""
 
-    opens: tuple[int, ...]
-    closes: tuple[int, ...]
-    skips: tuple[int, ...]
     marks: frozenset[int]
     """Single tokens that begin or end something: they must not be skipped when tokens become text."""
 
@@ -159,12 +156,7 @@ class ThoughtTokens:
     def of(cls, form: ThoughtFormat, tokenize: Callable[[str], Sequence[int]]) -> "ThoughtTokens":
         """`tokenize` reads control tokens as such and adds none of its own."""
         marks = (tuple(tokenize(mark)) for mark in form.marks)
-        return cls(
-            tuple(tokenize(form.opens)),
-            tuple(tokenize(form.closes)),
-            tuple(tokenize(form.skips)),
-            frozenset(mark[0] for mark in marks if len(mark) == 1),
-        )
+        return cls(frozenset(mark[0] for mark in marks if len(mark) == 1))
 
 
 class ThoughtSplitter:

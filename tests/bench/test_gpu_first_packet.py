@@ -55,6 +55,19 @@ def test_its_figures_follow_from_each_other() -> None:
     assert result.peak_gb is None
 
 
+def test_the_peak_is_read_before_the_copies_take_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    room_gb = [1.0]
+
+    def copies(device: torch.device) -> float:
+        room_gb.append(9.0)
+        return 1e9
+
+    monkeypatch.setattr(gpu_first_packet, "_peak_gb", lambda device: max(room_gb))
+    monkeypatch.setattr(gpu_first_packet, "_copies_bytes_s", copies)
+    assert measure(CONFIG, CPU, [], wait=lambda seconds: None).peak_gb == 1.0
+    assert len(room_gb) == 2
+
+
 def test_the_published_size_takes_67_gb_in_bfloat16() -> None:
     model = StepAudioModules.empty(StepAudioConfig.of(), CPU)
     assert sum(parameter.numel() for parameter in model.parameters()) * 2 == pytest.approx(67e9, rel=0.01)

@@ -10,9 +10,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Trouble = Literal["none", "refuses", "wrong", "breaks off at once", "breaks off", "reports", "slow", "hangs"]
+Trouble = Literal[
+    "none", "refuses", "wrong", "breaks off at once", "breaks off", "reports", "slow", "silent", "wordless", "hangs"
+]
 """What goes wrong with one request: it is refused for now (503) or for good (400); the stream breaks off before or
-behind its first words; an error is streamed; each piece waits for `go_on`; nothing comes any more."""
+behind its first words; an error is streamed; each piece waits for `go_on`; nothing comes at all, or no word, or no more
+behind the first."""
 
 
 @dataclass
@@ -41,7 +44,7 @@ class StandInForVllm:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await self._answer(reader, writer)
-        except ConnectionError:
+        except (ConnectionError, asyncio.IncompleteReadError):
             self.gone.set()
         finally:
             writer.close()
@@ -55,7 +58,7 @@ class StandInForVllm:
         if trouble in ("refuses", "wrong"):
             status = "503 Service Unavailable" if trouble == "refuses" else "400 Bad Request"
             await _send(writer, status, {"error": {"message": "the engine is dead", "code": int(status[:3])}})
-        elif not body.get("stream") and trouble == "hangs":
+        elif trouble == "silent" or (not body.get("stream") and trouble == "hangs"):
             await self._hang(reader)
         elif not body.get("stream"):
             message = {"role": "assistant", "content": "."}
@@ -70,6 +73,9 @@ class StandInForVllm:
         )
         await _line(writer, _chunk(delta={"role": "assistant", "content": ""}))
         if trouble == "breaks off at once":
+            return
+        if trouble == "wordless":
+            await self._hang(reader)
             return
         pieces = self.answers.pop(0)
         for number, piece in enumerate(pieces):

@@ -209,6 +209,19 @@ async def test_an_answer_that_breaks_off_is_an_error_and_is_not_begun_again() ->
         await decoding.close()
 
 
+@pytest.mark.parametrize("trouble", ["silent", "wordless"])
+async def test_a_server_that_says_nothing_is_not_waited_for_twice(trouble: Trouble) -> None:
+    async with stand_in_for_vllm(ANSWER, troubles=[trouble] * 2) as server:
+        decoding = decoder(server, timeout_s=0.2)
+        context = decoding.open("Be brief.")
+        await asked(context)
+        with pytest.raises(DecoderError, match="timed out"):
+            await answer(context)
+        assert len(server.asked) <= 1, "none if it had no time to read"
+        await server.gone.wait()
+        await decoding.close()
+
+
 async def test_a_server_that_says_nothing_more_is_given_up() -> None:
     async with stand_in_for_vllm(ANSWER, troubles=["hangs"]) as server:
         decoding = decoder(server, timeout_s=0.2)

@@ -191,7 +191,9 @@ def test_tags_in_thoughts_and_words_are_never_control_tokens() -> None:
     ("name", "form"),
     [
         ("Qwen/Qwen3-8B", "qwen3"),
+        ("Qwen/Qwen3-30B-A3B-FP8", "qwen3"),
         ("Qwen3-4B-Thinking-2507", "qwen3-thinking"),
+        ("Qwen/Qwen3-Next-80B-A3B-Thinking", "qwen3-thinking"),
         ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "deepseek-r1"),
         ("deepseek-v3.1", "deepseek-v3.1"),
         ("stepfun-ai/Step-Audio-R1", "step-audio-r1"),
@@ -206,8 +208,18 @@ def test_a_family_is_known_by_its_name(name: str, form: str) -> None:
     assert known.name == form
 
 
-def test_a_name_that_says_nothing_is_nobody() -> None:
-    assert format_of_model("whatever") is None
+@pytest.mark.parametrize(
+    "name",
+    [
+        "whatever",
+        "Qwen/Qwen3-4B-Instruct-2507",
+        "Qwen/Qwen3-Coder-480B-A35B-Instruct",
+        "Qwen/Qwen3-Coder-Next",
+        "qwen3-coder:30b",
+    ],
+)
+def test_a_name_that_says_nothing_or_is_of_one_that_does_not_think_is_nobody(name: str) -> None:
+    assert format_of_model(name) is None
 
 
 @pytest.mark.parametrize(
@@ -220,6 +232,9 @@ def test_a_name_that_says_nothing_is_nobody() -> None:
         ("{{ '<|start|>assistant<|channel|>final<|message|>' }}", "harmony"),
         ("{{ '<|turn>model\\n<|channel>thought\\n<channel|>' }}", "gemma4"),
         ("First draft: [THINK]...[/THINK]", "mistral"),
+        ("{{ '<|user|>\n' + message['content'] + '<|end|>\n<|assistant|>\n' }}", "none"),  # Phi-3.5
+        ("{{ '<|system|>' + tools + '<|end|>' }}{{ '<|assistant|>' }}", "none"),  # Phi-4-mini
+        ("{{ '<|start|>assistant<|message|>' }}", "none"),
     ],
 )
 def test_a_family_is_known_by_its_template(template: str, form: str) -> None:
@@ -233,14 +248,13 @@ def test_each_format_reads_what_it_writes(form: ThoughtFormat) -> None:
     assert not form.is_thinking("A:")
     assert split(form, [f"{form.opens}Hm.{form.closes}It is."], thinking=False) == ("Hm.", "It is.")
     assert split(form, [f"{form.skips}It is."], thinking=False) == ("", "It is.")
-    assert split(form, [f"{form.history}It is."], thinking=False) == ("", "It is."), "a past turn has no thoughts"
 
 
-def test_formats_become_tokens() -> None:
+def test_the_marks_of_a_format_become_tokens() -> None:
     vocabulary = {"[THINK]": [34], "[/THINK]": [35], "<think>": [1], "</think>": [2, 3]}
 
     def tokenize(text: str) -> list[int]:
         return vocabulary.get(text, [ord(character) for character in text])
 
-    assert ThoughtTokens.of(MISTRAL, tokenize) == ThoughtTokens((34,), (35,), (), frozenset({34, 35}))
+    assert ThoughtTokens.of(MISTRAL, tokenize) == ThoughtTokens(frozenset({34, 35}))
     assert ThoughtTokens.of(QWEN3, tokenize).marks == frozenset({1}), "tags of several tokens are no control tokens"
