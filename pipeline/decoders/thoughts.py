@@ -145,18 +145,13 @@ def format_of_template(template: str) -> ThoughtFormat:
     return NONE
 
 
-@dataclass(frozen=True, slots=True)
-class ThoughtTokens:
-    """A format in the tokens of one model."""
+def mark_tokens(form: ThoughtFormat, tokenize: Callable[[str], Sequence[int]]) -> frozenset[int]:
+    """Single tokens that begin or end something: they must not be skipped when tokens become text.
 
-    marks: frozenset[int]
-    """Single tokens that begin or end something: they must not be skipped when tokens become text."""
-
-    @classmethod
-    def of(cls, form: ThoughtFormat, tokenize: Callable[[str], Sequence[int]]) -> "ThoughtTokens":
-        """`tokenize` reads control tokens as such and adds none of its own."""
-        marks = (tuple(tokenize(mark)) for mark in form.marks)
-        return cls(frozenset(mark[0] for mark in marks if len(mark) == 1))
+    `tokenize` reads control tokens as such and adds none of its own.
+    """
+    marks = (tuple(tokenize(mark)) for mark in form.marks)
+    return frozenset(mark[0] for mark in marks if len(mark) == 1)
 
 
 class ThoughtSplitter:

@@ -38,7 +38,7 @@ from pipeline.decoders.decoder import (
 from pipeline.decoders.messages import Piece, closes_a_sentence, joined, parted, stand_in
 from pipeline.decoders.reading import Atom, Reader, check_rewindable, chunks
 from pipeline.decoders.sampling import Sampler
-from pipeline.decoders.thoughts import ThoughtSplitter, ThoughtTokens, format_of_template
+from pipeline.decoders.thoughts import ThoughtSplitter, format_of_template, mark_tokens
 from pipeline.decoders.units import UnitList
 from pipeline.embeddings import Embeddings
 from pipeline.encoders.encoder import Encoder
@@ -143,7 +143,7 @@ class Torch:
     @property
     def unwritten(self) -> frozenset[int]:
         """Control tokens that are no part of an answer's text."""
-        return self._special - ThoughtTokens.of(self.thoughts, partial(self.tokenize, control=True)).marks
+        return self._special - mark_tokens(self.thoughts, partial(self.tokenize, control=True))
 
     def _tokenize(self, text: str, control: bool) -> tuple[int, ...]:
         """Tokens of `text`; control tokens spelled out in it are read as such only if `control`."""

@@ -20,9 +20,9 @@ from pipeline.decoders.thoughts import (
     STEP_AUDIO_R1,
     ThoughtFormat,
     ThoughtSplitter,
-    ThoughtTokens,
     format_of_model,
     format_of_template,
+    mark_tokens,
 )
 
 THINKING = [form for form in FORMATS.values() if form is not NONE]
@@ -256,5 +256,5 @@ def test_the_marks_of_a_format_become_tokens() -> None:
     def tokenize(text: str) -> list[int]:
         return vocabulary.get(text, [ord(character) for character in text])
 
-    assert ThoughtTokens.of(MISTRAL, tokenize) == ThoughtTokens(frozenset({34, 35}))
-    assert ThoughtTokens.of(QWEN3, tokenize).marks == frozenset({1}), "tags of several tokens are no control tokens"
+    assert mark_tokens(MISTRAL, tokenize) == {34, 35}
+    assert mark_tokens(QWEN3, tokenize) == {1}, "tags of several tokens are no control tokens"
