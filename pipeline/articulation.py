@@ -36,9 +36,12 @@ def formulation(thoughts: str) -> list[Unit]:
     return [Open("assistant"), Thought(thoughts)]
 
 
-def articulation(thoughts: str, speech: str) -> list[Unit]:
-    """What the stream of speech goes on with: the thoughts so far, closed, and the speech so far, open."""
-    return [Open("assistant"), Thought(whole_thoughts(thoughts)), Text(speech)]
+def articulation(thoughts: str, speech: str, ended: bool = False) -> list[Unit]:
+    """What the stream of speech goes on with: the thoughts so far, closed, and the speech so far, open.
+
+    `ended`: whether the model itself ended the thoughts, so that the last one is whole, with a stop or without.
+    """
+    return [Open("assistant"), Thought(thoughts if ended else whole_thoughts(thoughts)), Text(speech)]
 
 
 def whole_thoughts(thoughts: str) -> str:
@@ -63,6 +66,8 @@ class SpeechGuard:
         """Written, and neither let through nor dropped."""
         self._sentences: list[list[str]] = []
         """The plain words of each that was said to its end."""
+        self._earlier = 0
+        """How many of them are of earlier segments."""
         self._open = ""
         """What was said of the sentence under way."""
         self._looking = True
@@ -90,6 +95,7 @@ class SpeechGuard:
         self._before = len(self.said)
         if re.search(r"(?<!\d[.])(?<=[.?!])$", self._open):
             self._close_sentence()
+        self._earlier = len(self._sentences)
         self._looking = self._resumed = True
         self._anew = bool(_plain(self._open))
 
@@ -121,7 +127,7 @@ class SpeechGuard:
             if not ended:
                 return not alike and not (self._sentences and _may_lead(words))
             if not self._is_worth_dropping(words, alike):
-                if alike and words not in alike and len(words) >= _NO_ACCIDENT:
+                if self._corrects(words, alike):
                     self.said += CORRECTION
                 return True
             self._held = self._held[len(text) :]
@@ -150,6 +156,11 @@ class SpeechGuard:
         """A short sentence may well be said twice, unless it is how the whole answer began."""
         begins_anew = self._resumed and self._sentences[:1] == [words]
         return words in alike and (len(words) >= _NO_ACCIDENT or self._dropped > 0 or begins_anew)
+
+    def _corrects(self, words: list[str], alike: list[list[str]]) -> bool:
+        """Within a segment no thought is new: there, what is said otherwise is the next step."""
+        next_step = any(said in alike for said in self._sentences[self._earlier :])
+        return bool(alike) and words not in alike and len(words) >= _NO_ACCIDENT and not next_step
 
     def _pass(self) -> None:
         """Let the sentence through as far as it is written."""

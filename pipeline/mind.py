@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from pipeline.articulation import SpeechGuard, articulation, formulation
 from pipeline.decoders.decoder import Context, Finished, Sampling, Thought, Token, ToolCall, ToolChoice, Written
@@ -58,7 +59,7 @@ class Mind:
                 case Think():
                     await self._think(context, step, lambda: isinstance(schedule.next(self._lead_s()), Think))
                 case Speak():
-                    stream = self._speak(context, lambda: isinstance(schedule.next(self._lead_s()), Speak))
+                    stream = self._speak(context, lambda lead_s: isinstance(schedule.next(lead_s), Speak))
                     async with aclosing(stream):
                         async for part in stream:
                             yield part
@@ -78,7 +79,7 @@ class Mind:
                 if isinstance(step, Wait):
                     await self._pulse.wait()
                     continue
-                stream = self._speak(speaking, lambda: isinstance(schedule.articulation(self._lead_s()), Speak))
+                stream = self._speak(speaking, partial(schedule.goes_on, step))
                 async with aclosing(stream):
                     async for part in stream:
                         yield part
@@ -124,11 +125,12 @@ class Mind:
                 if not goes_on():
                     return
 
-    async def _speak(self, context: Context, goes_on: Callable[[], bool]) -> AsyncGenerator[Token | ToolCall]:
+    async def _speak(self, context: Context, goes_on: Callable[[float], bool]) -> AsyncGenerator[Token | ToolCall]:
         self._guard.resume()
-        await context.append(articulation(self._thoughts, self._guard.said))
+        await context.append(articulation(self._thoughts, self._guard.said, ended=self._schedule.thought_through))
         left = self._sampling.max_tokens - self._schedule.spoken_tokens
         sampling = replace(self._sampling, max_tokens=max(left, 1))
+        called = False
         async with aclosing(context.generate(sampling, self._tool_choice)) as written:  # type: ignore[type-var]
             async for part in written:
                 said = ""
@@ -137,6 +139,7 @@ class Mind:
                         said = self._guard.push(part.text)
                         self._schedule.spoke(clause_ends=bool(self._clauses.push(said)))
                     case ToolCall():
+                        called = True  # it is in no context: whoever began anew behind `said` would make it again
                         yield part
                     case Finished():
                         self._count(part)
@@ -147,7 +150,7 @@ class Mind:
                 if self._guard.stuck:
                     self._schedule.answered()
                 self._pulse.beat()
-                if not goes_on():
+                if not (called or goes_on(self._lead_s())):
                     return
 
     def _count(self, finished: Finished) -> None:

@@ -64,7 +64,7 @@ class Response:
         self._parts: asyncio.Queue[Clause | ToolCall | None] = asyncio.Queue()
         """What is written and not spoken yet, in order; None ends it. Bounded by the longest answer's tokens."""
         self._waiting_words = 0
-        """In the clauses that are not spoken yet."""
+        """In the clauses that are written, but for those whose sound is made."""
         self._put_back: ToolCall | None = None
         self._stopped = False
 
@@ -181,15 +181,18 @@ class Response:
                 continue
             assert self._means.voice is not None
             chunks = self._means.voice.speak(part)
-            start = self._synthesized
+            start, unmade_words = self._synthesized, len(part.words)
             try:
                 while (speech := await self._chunk(chunks, urgency)) is not None:
                     self.timeline.stamp("first_audio")
                     await self._play(part, speech, start)
+                    self._waiting_words -= len(speech.words)
+                    unmade_words -= len(speech.words)
                     urgency = Urgency.SPEECH
             finally:
                 if isinstance(chunks, Stoppable):
                     chunks.stop()
+            self._waiting_words -= unmade_words
         if self._resampler is not None and self.message is not None:
             await self._send(self._resampler.push(silence(0), last=True))
 
@@ -209,8 +212,6 @@ class Response:
                     self._parts.put_nowait(None)
                 break
             part = part.joined(following)
-        if isinstance(part, Clause):
-            self._waiting_words -= len(part.words)
         return part
 
     def _may_grow(self, clause: Clause) -> bool:

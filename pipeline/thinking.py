@@ -79,6 +79,8 @@ class Schedule:
     def __init__(self, mode: Mode, pace: Pace, slots: Literal[1, 2] = 1) -> None:
         self.thought_tokens = 0
         self.spoken_tokens = 0
+        self.thought_through = False
+        """Whether the thoughts ended by themselves; those that the budget ends may break off."""
         self._mode = mode
         self._pace = pace
         self._alone = slots == 1
@@ -98,7 +100,7 @@ class Schedule:
 
     def thoughts_closed(self) -> None:
         """The model has thought it through: by its closing tag, or because it would write nothing more."""
-        self._thoughts_over = True
+        self._thoughts_over = self.thought_through = True
 
     def spoke(self, clause_ends: bool = False) -> None:
         """A token of speech was written, with which a clause may have become whole."""
@@ -145,6 +147,12 @@ class Schedule:
         if self._alone and self.spoken_tokens and self._segment < self._pace.speak:
             return Wait(None)
         return Speak(self._pace.speak)
+
+    def goes_on(self, begun: Speak, lead_s: float) -> bool:
+        """Whether the stream of speech goes on from the thoughts that it had read when it was told `begun`."""
+        if begun.tokens is not None and self._thoughts_over and self._speaking is None and lead_s > self._pace.low_s:
+            return False  # there is time to read how the thoughts end
+        return isinstance(self.articulation(lead_s), Speak)
 
     def _head_start(self) -> float:
         """Thoughts before the first word."""

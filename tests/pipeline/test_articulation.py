@@ -38,8 +38,8 @@ def say(*segments: str, size: int = 1000) -> str:
         (["It costs 10 euros. ", "It costs 12 euros."], f"It costs 10 euros. {CORRECTION}It costs 12 euros."),
         (["It is seventeen. ", "So it is seven."], f"It is seventeen. {CORRECTION}So it is seven."),
         (["It is seven. ", "It is seventeen."], f"It is seven. {CORRECTION}It is seventeen."),
-        (["You can swim there. You can't swim there."], f"You can swim there. {CORRECTION}You can't swim there."),
-        (["Yes, it is. No, it is."], f"Yes, it is. {CORRECTION}No, it is."),
+        (["You can swim there. ", "You can't swim there."], f"You can swim there. {CORRECTION}You can't swim there."),
+        (["Yes, it is. ", "No, it is."], f"Yes, it is. {CORRECTION}No, it is."),
         (
             ["The answer to that is", "The answer to it was four."],
             f"The answer to that is{RESTART}The answer to it was four.",
@@ -48,9 +48,24 @@ def say(*segments: str, size: int = 1000) -> str:
         (["The dog and", " the cat. The dog is big."], "The dog and the cat. The dog is big."),
         (["It costs ten euros. It costs ten euros each."], "It costs ten euros. It costs ten euros each."),
         (["Yes. I know. Yes."], "Yes. I know. Yes."),
-        (["Room 1 is free. Room 2 is free."], "Room 1 is free. Room 2 is free."),
-        (["No. Two plus two is four. Two plus three is five."], "No. Two plus two is four. Two plus three is five."),
-        (["It is 3.5 metres. It is 3.5 feet."], "It is 3.5 metres. It is 3.5 feet."),
+        (["Room 1 is free. ", "Room 2 is free."], "Room 1 is free. Room 2 is free."),
+        (
+            ["No. Two plus two is four. ", "Two plus three is five."],
+            "No. Two plus two is four. Two plus three is five.",
+        ),
+        (["It is 3.5 metres. ", "It is 3.5 feet."], "It is 3.5 metres. It is 3.5 feet."),
+        (
+            ["You have 20 apples. You give away 8. You have 12 apples."],
+            "You have 20 apples. You give away 8. You have 12 apples.",
+        ),
+        (
+            ["You have 20 apples. ", "You have 8 apples. You give away 3. You have 5 apples."],
+            f"You have 20 apples. {CORRECTION}You have 8 apples. You give away 3. You have 5 apples.",
+        ),
+        (
+            ["You have 20", " apples. You have 12 apples. ", "You have 9 apples."],
+            f"You have 20 apples. You have 12 apples. {CORRECTION}You have 9 apples.",
+        ),
     ],
 )
 def test_what_is_said_again_is_said_once_and_what_is_said_otherwise_is_a_correction(
@@ -155,6 +170,7 @@ def test_the_streams_read_the_thoughts_open_and_closed() -> None:
     thoughts = "Ten is 5 and 5. Half of 3.5 is"
     assert formulation(thoughts) == [Open("assistant"), Thought(thoughts)]
     assert articulation(thoughts, "It is") == [Open("assistant"), Thought("Ten is 5 and 5."), Text("It is")]
+    assert articulation(thoughts, "It is", ended=True) == [Open("assistant"), Thought(thoughts), Text("It is")]
     assert articulation("", "") == [Open("assistant"), Thought(""), Text("")]
 
 

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
+from itertools import product
 from typing import Literal
 
 import pytest
 
 from pipeline.commands import Respond
-from pipeline.decoders.decoder import Finished, Sampling, Text, Thought, Token, Tool, ToolChoice, Written
+from pipeline.decoders.decoder import Finished, Sampling, Text, Thought, Token, Tool, ToolCall, ToolChoice, Written
 from pipeline.events import OutputText, ResponseDone, Thoughts
 from pipeline.mind import Mind, Surroundings
 from pipeline.pulse import Pulse
@@ -20,14 +21,20 @@ from tests.pipeline.talk import SETTINGS, talk
 
 THOUGHTS = "They ask for six times seven. Six times seven is forty two. That is all there is to it."
 ANSWER = "Six times seven, if you ask me, is forty two. That is the answer, to all of it."
+PACE = Pace(think=6, speak=4)
 
 
 class Thinker(ScriptedDecoder):
     """Thinks its thoughts and says its words, each from where the context leaves off; a token is a word."""
 
-    def __init__(self) -> None:
+    def __init__(self, thoughts: str = THOUGHTS, answer: str = ANSWER, calls: bool = False) -> None:
+        """`calls`: whether it calls a tool behind its answer."""
         super().__init__([])
         self.thinks = True
+        self.thoughts = thoughts
+        self.answer = answer
+        self.calls = calls
+        self.called = 0
         self.log: list[str] = []
         """A letter a token: t of thought, s of speech."""
         self.running = 0
@@ -43,19 +50,24 @@ class ThinkingContext(ScriptedContext):
 
     async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
         last = self.units[-1]
-        kind, script = (Thought, THOUGHTS) if isinstance(last, Thought) else (Token, ANSWER)
+        decoder = self._decoder
+        kind, script = (Thought, decoder.thoughts) if isinstance(last, Thought) else (Token, decoder.answer)
         assert isinstance(last, Thought | Text)
+        decoder.prompts.append(list(self.units))
         written = len(last.text.split())
         words = script.split()[written:]
-        self._decoder.running += 1
+        decoder.running += 1
         try:
             for number, word in enumerate(words[: sampling.max_tokens]):
                 await asyncio.sleep(0)
-                self._decoder.log.append("t" if kind is Thought else "s")
+                decoder.log.append("t" if kind is Thought else "s")
                 yield kind(f" {word}" if written + number else word)
+            if decoder.calls and kind is Token:
+                decoder.called += 1
+                yield ToolCall("clock", "{}")
             yield Finished("stop" if len(words) <= sampling.max_tokens else "length", 10, 5, len(words))
         finally:
-            self._decoder.running -= 1
+            decoder.running -= 1
 
 
 @asynccontextmanager
@@ -63,9 +75,15 @@ async def thinking(context: ThinkingContext) -> AsyncIterator[ThinkingContext]:
     yield context
 
 
-async def minded(mode: Mode, lead_s: Sequence[float] = (0.0,), slots: Literal[1, 2] = 1) -> tuple[str, str, Thinker]:
+async def minded(
+    mode: Mode,
+    lead_s: Sequence[float] = (0.0,),
+    slots: Literal[1, 2] = 1,
+    decoder: Thinker | None = None,
+    pace: Pace = PACE,
+) -> tuple[str, str, Thinker]:
     """What is thought and what is said, with the listener's lead as given at each look, the last for good."""
-    decoder, pulse, leads, thoughts = Thinker(), Pulse(), list(lead_s), [""]
+    decoder, pulse, leads, thoughts = decoder or Thinker(), Pulse(), list(lead_s), [""]
 
     def lead() -> float:
         return leads.pop(0) if len(leads) > 1 else leads[0]
@@ -73,7 +91,7 @@ async def minded(mode: Mode, lead_s: Sequence[float] = (0.0,), slots: Literal[1,
     def think(text: str) -> None:
         thoughts[0] += text
 
-    schedule = Schedule(mode, Pace(think=6, speak=4), slots)
+    schedule = Schedule(mode, pace, slots)
     mind = Mind(schedule, Sampling(0, 1, 100), "auto", Surroundings(lead, pulse, think))
     context = decoder.open("")
     parts = mind.alternate(context) if slots == 1 else mind.side_by_side(context, thinking(decoder.open("")))
@@ -105,6 +123,35 @@ async def test_all_that_is_to_be_said_is_said_once_whatever_the_pace(mode: Mode,
         thoughts, said, _ = await minded(mode, lead_s, slots)
         assert said == ANSWER
         assert THOUGHTS.startswith(thoughts)
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+@pytest.mark.parametrize("mode", ["before", "think_first", "speak_first"])
+@pytest.mark.parametrize("thoughts", ["Six times seven is 42. So the answer is 42.", "Six times seven. Answer: 42"])
+async def test_thoughts_that_the_model_closed_are_all_spoken_from(
+    thoughts: str, mode: Mode, slots: Literal[1, 2]
+) -> None:
+    thought, said, decoder = await minded(mode, [0.0] * 8 + [5.0] * 40 + [0.0], slots, Thinker(thoughts))
+    assert said == ANSWER
+    assert thought == thoughts
+    last_speech = [prompt for prompt in decoder.prompts if isinstance(prompt[-1], Text)][-1]
+    assert last_speech[1] == Thought(thoughts)
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_a_thought_that_the_budget_broke_off_is_not_spoken_from(slots: Literal[1, 2]) -> None:
+    _, _, decoder = await minded("before", slots=slots, pace=replace(PACE, budget=10))
+    assert decoder.prompts[-1][1] == Thought("They ask for six times seven.")
+
+
+@pytest.mark.parametrize("slots", [1, 2])
+async def test_a_call_is_made_once_whenever_the_lead_rises(slots: Literal[1, 2]) -> None:
+    for looks, speak in product(range(40), (1, 2, 3)):
+        lead_s = [0.0] * looks + [5.0] * 6 + [0.0]
+        thinker = Thinker(THOUGHTS * 9, "One moment please, I will look.", calls=True)
+        _, said, decoder = await minded("think_first", lead_s, slots, thinker, replace(PACE, speak=speak))
+        assert said == thinker.answer
+        assert decoder.called == 1
 
 
 async def test_before_thinks_to_the_end() -> None:

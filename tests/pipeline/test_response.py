@@ -80,6 +80,28 @@ def test_every_word_is_spoken_once_in_order(words: list[str]) -> None:
     assert ends == sorted(ends)
 
 
+async def test_what_is_written_counts_as_lead_until_its_sound_is_made() -> None:
+    text = "One two three four, then five more words come here, and the rest of it. And a last one."
+    leads: list[float] = []
+
+    class Watched(ScriptedVoice):
+        def speak(self, clause: Clause) -> Iterator[Speech]:
+            for speech in super().speak(clause):
+                leads.append(response.lead_s())
+                yield speech
+
+    workers = Workers(1)
+    try:
+        response = Response("resp", Means(workers, Watched(), VOICE_RATE, lambda: 0), Collector(), Timeline())
+        await response.run(written([Token(text), Finished("stop", 1, 0, 19)]))
+    finally:
+        workers.close()
+    # A word is reckoned at 0.4 s, and turns out to take 0.2 s.
+    made, words = 0.2, len(text.split())
+    assert leads == pytest.approx([made * n + 0.4 * (words - n) for n in range(words)])
+    assert response.lead_s() == pytest.approx(made * words)
+
+
 async def test_later_clauses_grow_while_there_is_enough_to_hear() -> None:
     text = "One two three four five six seven eight nine, then ten more words come here now, and the rest of it."
     _, _, voice = await answer([Token(text), Finished("stop", 1, 0, 20)])

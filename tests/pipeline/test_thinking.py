@@ -76,23 +76,25 @@ class Talk:
 
     def _run_in_parallel(self) -> None:
         """Steps of both streams at once cost a fifth more than one's."""
-        was_speaking, to_read = False, 0.0
+        segment: Speak | None = None
+        to_read = 0.0
         while not isinstance(speech := self.schedule.articulation(self.lead_s), Done):
             thinks = isinstance(self.schedule.formulation(), Think)
             speaks = isinstance(speech, Speak)
             assert thinks or speaks, "both streams wait for each other"
             assert speaks or not self.waiting, "it falls silent in the middle of a clause"
             self.now += (1.2 if thinks and speaks else 1) / self.rate
-            if speaks:
-                if not was_speaking:
-                    to_read = self.schedule.spoken_tokens / 4
+            if isinstance(speech, Speak):
+                if segment is None or not self.schedule.goes_on(segment, self.lead_s):
+                    segment, to_read = speech, self.schedule.spoken_tokens / 4
                 if to_read > 0:
                     to_read -= 1
                 else:
                     self._speak()
+            else:
+                segment = None
             if thinks and isinstance(self.schedule.formulation(), Think):
                 self._think()
-            was_speaking = speaks
 
     def _think(self) -> None:
         self.schedule.thought()
@@ -202,6 +204,15 @@ def test_decisions_of_two_slots() -> None:
         speaking.spoke(clause_ends=True)
     assert (speaking.formulation(), speaking.articulation(3)) == (Think(80), Wait(2.0))
     assert speaking.articulation(2) == Speak(20), "it need not stop thinking to speak"
+    speaking.spoke()
+    speaking.thoughts_closed()
+    assert speaking.goes_on(Speak(20), 9), "it is not in the middle of a segment that it reads how they end"
+    for _ in range(19):
+        speaking.spoke(clause_ends=True)
+    assert speaking.goes_on(Speak(20), 2), "nor while the listener waits"
+    assert not speaking.goes_on(Speak(20), 2.1)
+    assert speaking.articulation(2.1) == Speak(None)
+    assert speaking.goes_on(Speak(None), 2.1), "it has read it"
     speaking.answered()
     assert (speaking.formulation(), speaking.articulation(0)) == (Done(), Done())
 
