@@ -54,6 +54,8 @@ export class Call {
   /** Open the microphone and connect. To be called by a press of a button: browsers want one before they play sound. */
   async start() {
     if (this.phase !== "idle") return;
+    this.#isBlocked = false;
+    this.#retries = 0;
     this.#enter("starting");
     this.onTrouble(null);
     try {

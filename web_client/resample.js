@@ -11,7 +11,6 @@ export class Resampler {
   #cutoff;
   #filters = new Map();
   #phase = 0;
-  #skip = 0;
   #waiting;
 
   /** From `from` Hz to `to` Hz, both whole numbers. Equal rates pass the samples through. */
@@ -32,7 +31,7 @@ export class Resampler {
     input.set(this.#waiting);
     input.set(samples, this.#waiting.length);
     const output = [];
-    let at = this.#skip;
+    let at = 0;
     while (at + taps <= input.length) {
       const filter = this.#filter(this.#phase);
       let sum = 0;
@@ -42,7 +41,6 @@ export class Resampler {
       at += Math.floor(next / this.#phases);
       this.#phase = next % this.#phases;
     }
-    this.#skip = Math.max(0, at - input.length);
     this.#waiting = input.slice(at);
     return Float32Array.from(output);
   }

@@ -110,6 +110,8 @@ export class Session {
   played(report) {
     if (report.type === "stopped") return report.cut.flatMap(({ item, playedMs }) => this.#stopped(item, playedMs));
     const entry = this.#find(report.item);
+    // It was over before the loudspeaker could be told to stop.
+    if (entry?.state === "cut" && report.type === "ended") return this.#stopped(report.item, report.playedMs);
     if (!entry || entry.state === "cut") return [];
     if (report.type === "began") entry.startedAt = report.at;
     if (report.playedMs !== undefined) entry.playedMs = report.playedMs;

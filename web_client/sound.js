@@ -100,7 +100,14 @@ export class Sound {
   /** Change the microphone while talking. Raises `Trouble`, with the old one still in use. */
   async choose(deviceId) {
     const stream = await microphone(deviceId);
-    const source = this.#context.createMediaStreamSource(stream);
+    let source;
+    try {
+      source = this.#context.createMediaStreamSource(stream);
+    } catch (error) {
+      // As in #build, and a context that is in use can't change its rate.
+      stop(stream);
+      throw new Trouble("other-microphone", error);
+    }
     this.#source.disconnect();
     stop(this.#stream);
     this.#stream = stream;

@@ -12,6 +12,10 @@ const WORDS = {
   "no-microphone": ["There is no microphone.", "Connect one, or switch it on in the system's settings. Then try again."],
   "busy-microphone": ["The microphone can't be opened.", "Another program may be using it. Close that one, then try again."],
   "lost-microphone": ["The microphone is gone.", "It was unplugged or switched off. Connect one, then try again."],
+  "other-microphone": [
+    "The browser can't change to this microphone during a call.",
+    "End the call, choose the microphone, and start again.",
+  ],
   sound: ["The browser can't play or record sound here.", "Try again; if that doesn't help, reload the page or use another browser."],
   paused: ["The browser has paused the sound.", "Another call may be going on. Press the button to go on here."],
   gone: ["The server can't be reached.", "It may have been stopped. This page keeps trying; start it again with: antiphon serve"],

@@ -5,6 +5,8 @@ import { Trouble } from "./trouble.js";
 
 /** Where UDP is blocked nothing ever answers: so long is that waited for. */
 const CONNECTS_WITHIN_MS = 3000;
+/** Where addresses were found that reach each other, the handshake takes this long on a slow machine. */
+const OPENS_WITHIN_MS = 5000;
 /** A connection that stalls may recover, as when a phone changes its network. */
 const RECOVERS_WITHIN_MS = 2000;
 /** Relay servers that don't answer are not waited for. */
@@ -32,6 +34,7 @@ export class WebRtcTransport {
   #address = null; // of the call
   #trouble = null;
   #timer = null;
+  #wasOpen = false; // the channel, once
   #isClosed = false;
 
   /** @param {URL} endpoint as for a WebSocket @param {string} key empty: none @param {MediaStreamTrack} track of the microphone */
@@ -53,7 +56,7 @@ export class WebRtcTransport {
   close() {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    if (this.#channel?.readyState === "connecting") this.#withdraw();
+    if (!this.#wasOpen) this.#withdraw();
     this.#connection?.close();
   }
 
@@ -77,13 +80,17 @@ export class WebRtcTransport {
     connection.oniceconnectionstatechange = () => this.#watch(connection.iceConnectionState);
     this.#sender = connection.addTrack(this.#track);
     this.#channel = connection.createDataChannel("oai-events");
+    this.#channel.onopen = () => {
+      clearTimeout(this.#timer);
+      this.#wasOpen = true;
+    };
     this.#channel.onmessage = ({ data }) => this.#receive(JSON.parse(data));
-    this.#channel.onclose = () => this.#lose(this.#trouble ?? new Trouble("gone"));
+    this.#channel.onclose = () => this.#lose(this.#trouble ?? this.#loss());
     await connection.setLocalDescription();
     await gathered(connection);
     const answer = await this.#call(connection.localDescription.sdp);
     if (this.#isClosed) return this.#withdraw();
-    this.#loseAfter(CONNECTS_WITHIN_MS, "blocked");
+    this.#loseAfter(CONNECTS_WITHIN_MS);
     await connection.setRemoteDescription({ type: "answer", sdp: answer });
   }
 
@@ -115,9 +122,17 @@ export class WebRtcTransport {
   }
 
   #watch(state) {
-    if (state === "connected" || state === "completed") clearTimeout(this.#timer);
-    else if (state === "disconnected") this.#loseAfter(RECOVERS_WITHIN_MS, "gone");
-    else if (state === "failed") this.#lose(new Trouble(this.#channel.readyState === "open" ? "gone" : "blocked"));
+    if (state === "failed") this.#lose(this.#loss());
+    const isConnected = state === "connected" || state === "completed";
+    if (!this.#wasOpen) {
+      // ICE may get through where DTLS doesn't.
+      if (isConnected) this.#loseAfter(OPENS_WITHIN_MS);
+    } else if (isConnected) clearTimeout(this.#timer);
+    else if (state === "disconnected") this.#loseAfter(RECOVERS_WITHIN_MS);
+  }
+
+  #loss() {
+    return new Trouble(this.#wasOpen ? "gone" : "blocked");
   }
 
   #receive(event) {
@@ -131,9 +146,9 @@ export class WebRtcTransport {
     else this.onEvent(event);
   }
 
-  #loseAfter(ms, kind) {
+  #loseAfter(ms) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#lose(new Trouble(kind)), ms);
+    this.#timer = setTimeout(() => this.#lose(this.#loss()), ms);
   }
 
   #lose(trouble) {

@@ -1,8 +1,9 @@
 // The page's own reckoning, without its sound and its server: what does not come out as it should, as a list of complaints.
 
 (async () => {
-  const [{ JitterBuffer }, { Session, saidBy, voiceToVoice }, { TrackClock }] = await Promise.all(
-    ["/jitter.js", "/session.js", "/track-clock.js"].map((module) => import(module)),
+  const modules = ["jitter", "resample", "session", "track-clock"];
+  const [{ JitterBuffer }, { Resampler }, { Session, saidBy, voiceToVoice }, { TrackClock }] = await Promise.all(
+    modules.map((module) => import(`/${module}.js`)),
   );
   const RATE = 1000;
   const complaints = [];
@@ -25,10 +26,25 @@
     return { out, reports };
   }
 
-  /** An answer of two seconds by track; `tell` it what the server says. */
-  function answer() {
+  /** `count` samples that differ, of which `before` came already. */
+  function counted(before, count) {
+    return Float32Array.from({ length: count }, (_, at) => before + at + 1);
+  }
+
+  function sounding(samples) {
+    return samples.filter((sample) => sample !== 0);
+  }
+
+  /** Whole numbers that look like chance and are the same every time: calls of what it returns give one below `end`. */
+  function dice() {
+    let seed = 1;
+    return (end) => (seed = (seed * 48_271) % 2_147_483_647) % end;
+  }
+
+  /** An answer of two seconds; `tell` it what the server says. */
+  function answer(byTrack = true) {
     const session = new Session();
-    session.byTrack = true;
+    session.byTrack = byTrack;
     const tell = (type, event = {}, now = 0) => session.receive({ type, ...event }, now);
     tell("response.created", { response: { id: "r" } });
     tell("response.output_item.added", { response_id: "r", item: { type: "message", id: "i" } });
@@ -37,6 +53,45 @@
       session.audio("i", 1000, 0);
     }
     return { session, tell, entry: session.entries[0] };
+  }
+
+  /** The same over a WebSocket: `hear` so many milliseconds of it, and `report` them, as often as the page does. */
+  function answerHeard() {
+    const buffer = full(2000, "i");
+    const { session, tell, entry } = answer(false);
+    let heardMs = 0;
+    const report = ({ played, ...rest }) => session.played({ ...rest, playedMs: played });
+    const hear = (ms) => {
+      const { out, reports } = pull(buffer, ms);
+      heardMs += sounding(out).length;
+      return [...reports, { type: "progress", ...buffer.playing }];
+    };
+    /** The loudspeaker is told to stop. Gives what the server is told, and what was heard. */
+    const stop = () => {
+      const cut = buffer.stop().map(({ item, played }) => ({ item, playedMs: played }));
+      hear(500);
+      return { told: session.played({ type: "stopped", cut }), heardMs };
+    };
+    return { tell, entry, report, hear, stop };
+  }
+
+  function truncation(ms) {
+    return { send: { type: "conversation.item.truncate", item_id: "i", content_index: 0, audio_end_ms: ms } };
+  }
+
+  function resampled(from, to, pieces) {
+    const resampler = new Resampler(from, to);
+    const output = pieces.map((piece) => resampler.push(piece));
+    return [...output, resampler.flush()].flatMap((samples) => [...samples]);
+  }
+
+  /** Without either end, where the filter reaches into silence. */
+  function loudest(samples) {
+    return Math.max(...samples.slice(100, -100).map(Math.abs)).toFixed(3);
+  }
+
+  function tone(hz, rate, count) {
+    return Float32Array.from({ length: count }, (_, at) => Math.sin((2 * Math.PI * hz * at) / rate));
   }
 
   {
@@ -63,6 +118,122 @@
     same("what is stopped in a pause", buffer.stop(), [{ item: "a", played: 115 }]);
     same("is not heard any more", pull(buffer, 100).out.every((sample) => sample === 0), true);
     same("and the next is heard in full", pull(full(100, "b", buffer), 50).out[49], 1);
+  }
+
+  {
+    const buffer = new JitterBuffer(RATE);
+    for (const hold of [40, 60, 90, 135, 203, 300, 300]) {
+      buffer.push("a", new Float32Array(hold - 1).fill(1));
+      same(`${hold - 1} ms are held back`, sounding(pull(buffer, 500).out).length, 0);
+      buffer.push("a", new Float32Array(1).fill(1));
+      const { out, reports } = pull(buffer, 500);
+      same(`${hold} ms are played`, [sounding(out).length, reports.at(-1)?.type], [hold, "starved"]);
+    }
+    buffer.push("a", new Float32Array(1).fill(1));
+    buffer.end("a");
+    same("an end is not held back", sounding(pull(buffer, 10).out).length, 1);
+  }
+
+  {
+    const buffer = new JitterBuffer(RATE);
+    buffer.push("a", counted(0, 1000));
+    const heard = [...pull(buffer, 100).out];
+    buffer.follow("paused");
+    heard.push(...pull(buffer, 200).out.slice(0, 15));
+    buffer.follow("full");
+    heard.push(...pull(buffer, 100).out);
+    const gain = (at) => Math.min(1, Math.abs(at - 114) / 15); // silent at the 115th sample
+    const worst = Math.max(...heard.map((sample, at) => Math.abs(sample - (at + 1) * gain(at))));
+    same("a pause neither loses nor repeats", worst.toFixed(3), "0.000");
+  }
+
+  {
+    const random = dice();
+    let starved = 0;
+    for (let run = 0; run < 200; run++) {
+      const buffer = new JitterBuffer(RATE);
+      const heard = [];
+      const play = (count) => {
+        const { out, reports } = pull(buffer, count);
+        heard.push(...sounding(out));
+        starved += reports.filter(({ type }) => type === "starved").length;
+      };
+      let pushed = 0;
+      for (const item of ["a", "b"]) {
+        for (let piece = 0; piece < 50; piece++) {
+          const count = random(60);
+          buffer.push(item, counted(pushed, count));
+          pushed += count;
+          play(random(60));
+        }
+        buffer.end(item);
+      }
+      play(pushed);
+      const wrong = counted(0, pushed).findIndex((sample, at) => sample !== heard[at]);
+      same(`run ${run}: all is played, in order`, [wrong, heard.length], [-1, pushed]);
+    }
+    same("also where it ran dry", starved > 200, true);
+  }
+
+  {
+    const random = dice();
+    for (const [from, to] of [
+      [24_000, 48_000],
+      [48_000, 24_000],
+      [24_000, 44_100],
+      [44_100, 24_000],
+      [24_000, 24_000],
+    ]) {
+      const what = `${from} to ${to} Hz`;
+      const sound = tone(1000, from, from / 10);
+      const whole = resampled(from, to, [sound]);
+      same(`${what}: as long`, whole.length, to / 10);
+      const wanted = tone(1000, to, to / 10);
+      const errors = whole.map((sample, at) => sample - wanted[at]);
+      same(`${what}: a tone stays what it is`, loudest(errors), "0.000");
+      const pieces = [];
+      for (let at = 0; at < sound.length; at += pieces.at(-1).length) {
+        pieces.push(sound.slice(at, at + 1 + random(200)));
+      }
+      same(`${what}: in pieces`, resampled(from, to, pieces).every((sample, at) => sample === whole[at]), true);
+    }
+    const tooHigh = resampled(48_000, 24_000, [tone(16_000, 48_000, 4800)]);
+    same("what the lower rate can't hold is gone", loudest(tooHigh), "0.000");
+  }
+
+  for (const [what, ms, untoldMs, kept] of [
+    ["nothing", 0, 0, ""],
+    ["a part", 1200, 34, "One two"],
+    ["all", 1990, 10, "One two three four"],
+  ]) {
+    const { tell, entry, report, hear, stop } = answerHeard();
+    hear(ms).forEach(report);
+    hear(untoldMs);
+    same(`${what} was heard: stop`, tell("input_audio_buffer.speech_started", { item_id: "u" }), [{ stop: true }]);
+    const { told, heardMs } = stop();
+    same(`${what} was heard: the server is told`, told, [truncation(heardMs)]);
+    same(`${what} was heard: the words`, saidBy(entry), kept);
+    const reckoned = tell("conversation.item.truncated", { item_id: "i", audio_end_ms: heardMs + 100 });
+    same(`${what} was heard: the loudspeaker knows better`, reckoned, [truncation(heardMs)]);
+    const agreed = tell("conversation.item.truncated", { item_id: "i", audio_end_ms: heardMs });
+    same(`${what} was heard: agreed`, agreed, [{ send: { type: "conversation.item.retrieve", item_id: "i" } }]);
+  }
+
+  {
+    const { tell, entry, report, hear, stop } = answerHeard();
+    hear(1900).forEach(report);
+    const late = hear(200);
+    same("who breaks in at the end", tell("input_audio_buffer.speech_started", { item_id: "u" }), [{ stop: true }]);
+    same("cuts nothing off", late.flatMap(report), [truncation(2000)]);
+    same("of what was heard", stop(), { told: [], heardMs: 2000 });
+    same("in words", saidBy(entry), "One two three four");
+  }
+
+  {
+    const { tell, entry, report, hear } = answerHeard();
+    hear(2100).forEach(report);
+    same("who speaks after the end", tell("input_audio_buffer.speech_started", { item_id: "u" }), []);
+    same("stops nothing", [entry.state, entry.playedMs], ["said", 2000]);
   }
 
   {
