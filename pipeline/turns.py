@@ -209,7 +209,8 @@ class Turns:
 
     async def _read_along(self, utterance: Utterance) -> None:
         heard = await self._understanding.listen(utterance)
-        still_open = utterance is self._hearing.utterance
+        # At a pause that has come meanwhile, an answer may have been begun on more than this.
+        still_open = utterance is self._hearing.utterance and self._pause is None
         if heard is not None and still_open and self._place.prompt.idle and self._answers.active is None:
             await self._understanding.read_along(utterance, heard)
 
