@@ -5,11 +5,11 @@ import asyncio
 import time
 from collections.abc import Sequence
 from random import Random
-from statistics import median, quantiles
 from typing import Any
 
 from rich.console import Console
 
+from bench.report import number, percentile
 from pipeline.agent import Agent
 from pipeline.commands import AddItem, Cancel, Respond, SessionSettings
 from pipeline.decoders.llama import Llama
@@ -17,8 +17,7 @@ from pipeline.engine import Engine
 from pipeline.events import Event, OutputAudio, Thoughts
 from pipeline.items import Message
 from pipeline.settings import AgentSettings, DecoderSettings
-from realtime.client import WIRE_RATE
-from realtime.serve import loaded
+from realtime.serve import first_settings, loaded
 from realtime.settings import Settings
 
 _QUESTION = "How do I learn the piano, the violin and the guitar, and which of them first?"
@@ -52,28 +51,17 @@ async def measure(times: int) -> list[float]:
     """Milliseconds from the cancellation until no slot of the server works any more, each time."""
     settings = Settings(
         decoder=DecoderSettings(thoughts="qwen3", max_tokens=300),
-        agent=AgentSettings(streams=2, thought_budget=1000),
+        agent=AgentSettings(instructions="Be brief.", thinking="speak_first", streams=2, thought_budget=1000),
     )
     async with loaded(settings) as engine:
         assert isinstance(engine.decoder, Llama)
-        random = Random(0)
-        return [1e3 * await _interrupted(engine, engine.decoder, random.uniform(0, _LATEST_S)) for _ in range(times)]
+        random, session = Random(0), first_settings(engine, settings)
+        moments = [random.uniform(0, _LATEST_S) for _ in range(times)]
+        return [1e3 * await _interrupted(engine, engine.decoder, session, after_s) for after_s in moments]
 
 
-async def _interrupted(engine: Engine, decoder: Llama, after_s: float) -> float:
+async def _interrupted(engine: Engine, decoder: Llama, session: SessionSettings, after_s: float) -> float:
     listener = _Listener()
-    session = SessionSettings(
-        instructions="Be brief.",
-        tools=(),
-        tool_choice="auto",
-        modality="audio",
-        voice=engine.voice,
-        output_rate=WIRE_RATE,
-        max_output_tokens=None,
-        turn_detection=None,
-        transcribe=False,
-        thinking="speak_first",
-    )
     agent = Agent(engine, session, listener)
     running = asyncio.create_task(agent.run())
     try:
@@ -102,8 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="bench.interrupted_thought", description=__doc__)
     parser.add_argument("--times", type=int, default=20, help="that it is interrupted")
     took = asyncio.run(measure(parser.parse_args(arguments).times))
-    found = {"p50": median(took), "p90": quantiles(took, n=10)[-1], "most": max(took)}
-    Console().print("both streams had ended after " + ", ".join(f"{name} {ms:.0f} ms" for name, ms in found.items()))
+    found = {"p50": percentile(took, 50), "p90": percentile(took, 90), "most": max(took)}
+    Console().print("both streams had ended after", ", ".join(f"{name} {number(ms)} ms" for name, ms in found.items()))
 
 
 if __name__ == "__main__":

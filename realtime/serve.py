@@ -89,10 +89,11 @@ def make_server(engine: Engine, settings: Settings) -> Server:
     return Server(app, server.host, server.port, limits)
 
 
-def _offer(engine: Engine, settings: Settings) -> Offer:
+def first_settings(engine: Engine, settings: Settings) -> SessionSettings:
+    """What every session begins with."""
     turn = settings.turn
     fixed = ServerVad(threshold=turn.threshold, prefix_padding_s=turn.prefix_padding_s, silence_s=turn.silence_s)
-    first = SessionSettings(
+    return SessionSettings(
         instructions=settings.agent.instructions,
         tools=(),
         tool_choice="auto",
@@ -104,8 +105,11 @@ def _offer(engine: Engine, settings: Settings) -> Offer:
         transcribe=False,
         thinking=settings.agent.thinking,
     )
+
+
+def _offer(engine: Engine, settings: Settings) -> Offer:
     return Offer(
-        first,
+        first_settings(engine, settings),
         tuple(voice.name for voice in engine.synthesizer.voices),
         transcriber=settings.encoder.model,
         language="en",

@@ -280,16 +280,18 @@ class WhisperStream:
         if hypothesis and doubtful(hypothesis):
             hypothesis = self._second_opinion(log_mels, hypothesis) if last else None
         if hypothesis:
-            # Grouped from behind the committed words, for these stay as they are even if a comma turns up.
-            prefix = sum(map(len, committed))
-            news = self._whisper.units(hypothesis.tokens[prefix:], self._language)
-            self._latest = (*committed, *news)
+            self._latest = (*committed, *self._news(hypothesis))
             self._logprob = hypothesis.logprob
             self._agreement.update(self._latest)
         elif last:
             self._latest = committed
         self._settled = last or hypothesis is not None
         return encoding
+
+    def _news(self, hypothesis: Hypothesis) -> list[Unit]:
+        """Its words behind the committed ones: these stay as they are, even if a comma turns up."""
+        prefix = sum(map(len, self._agreement.committed))
+        return self._whisper.units(hypothesis.tokens[prefix:], self._language)
 
     def _decode(self, encoding: Encoding, context: Sequence[int] = (), temperature: float = 0.0) -> Hypothesis:
         return self._whisper.decode(
@@ -320,12 +322,12 @@ class WhisperStream:
         if hypothesis.no_speech > MAX_NO_SPEECH or hypothesis.logprob < MIN_LOGPROB:
             return None
         committed = self._agreement.committed
-        units = [*committed, *self._whisper.units(hypothesis.tokens[len(flat(committed)) :], self._language)]
-        again = said_again([plain(self._text([unit])) for unit in units])
-        while len(again) > MAX_REPEATED and again.stop > len(committed):
+        units = [*committed, *self._news(hypothesis)]
+        while len(again := said_again([plain(self._text([unit])) for unit in units])) > MAX_REPEATED:
+            if again.stop <= len(committed):
+                return None
             # Behind a loop that was cut off there is only the rest of it.
             del units[max(again.start, len(committed)) : None if hypothesis.unfinished else again.stop]
-            again = said_again([plain(self._text([unit])) for unit in units])
         once = replace(hypothesis, tokens=flat(units), text=self._text(units), unfinished=False)
         return None if doubtful(once) else once
 
