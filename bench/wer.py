@@ -138,8 +138,13 @@ def altered(recordings: Sequence[Recording], snr_db: float | None, gain_db: floa
 
 
 def word_error_percent(pairs: Sequence[tuple[str, str]]) -> float:
-    """Of what was heard against what was said, over all (said, heard) together; case and punctuation do not count."""
-    return 100 * float(jiwer.wer([normalised(said) for said, _ in pairs], [normalised(heard) for _, heard in pairs]))
+    """Of what was heard against what was said, over all (said, heard) together.
+
+    Case and punctuation do not count, nor whether a compound is written as one word or as two.
+    """
+    said = [_spelled_as(normalised(heard), normalised(said)) for said, heard in pairs]
+    heard = [_spelled_as(normalised(said), normalised(heard)) for said, heard in pairs]
+    return 100 * float(jiwer.wer(said, heard))
 
 
 def normalised(text: str) -> str:
@@ -148,6 +153,18 @@ def normalised(text: str) -> str:
     text = re.sub(r"[^\w\s]", "", text.replace("-", " "))
     text = re.sub(r"\d+", lambda digits: str(num2words(int(digits[0]))).replace("-", " "), text)
     return " ".join(text.split())
+
+
+def _spelled_as(other: str, text: str) -> str:
+    """`text` with two words as one where `other` has that one: a "rain coat" beside a "raincoat"."""
+    compounds = set(other.split())
+    words: list[str] = []
+    for word in text.split():
+        if words and words[-1] + word in compounds:
+            words[-1] += word
+        else:
+            words.append(word)
+    return " ".join(words)
 
 
 def _padded(whisper: TimedWhisper, pcm: Pcm) -> tuple[str, float]:

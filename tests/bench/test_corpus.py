@@ -95,7 +95,9 @@ def test_noise_and_gain_are_what_they_say() -> None:
         ("I paid two dollars.", "i paid $2", 0),
         ("The colour is blue-green!", "The color is blue green.", 0),
         ("One two three four.", "1 2 4", 25),
+        ("A raincoat, any time", "a rain coat anytime", 0),
+        ("A rain coat", "A rain bow", 100 / 3),
     ],
 )
 def test_word_errors(said: str, heard: str, percent: float) -> None:
-    assert word_error_percent([(said, heard)]) == percent
+    assert word_error_percent([(said, heard)]) == pytest.approx(percent)
