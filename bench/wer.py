@@ -33,6 +33,7 @@ _BLOCK = INPUT_RATE // 50
 _PADDED_TOKENS = 224
 _NEVER_S = 1e9
 """A hop that never comes: the only look is the last."""
+_EXPANDED = jiwer.ExpandCommonEnglishContractions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,9 @@ def word_error_percent(pairs: Sequence[tuple[str, str]]) -> float:
 
 
 def normalised(text: str) -> str:
-    """Lower case, no punctuation, numbers as words, American "color"."""
-    text = re.sub(r"\$(\d+)", r"\1 dollars", text.lower().replace("colour", "color"))
+    """Lower case, no punctuation, numbers as words, American "color", "it is" for "it's"."""
+    text = str(_EXPANDED(text.lower().replace("’", "'").replace("colour", "color")))
+    text = re.sub(r"\$(\d+)", r"\1 dollars", text)
     text = re.sub(r"[^\w\s]", "", text.replace("-", " "))
     text = re.sub(r"\d+", lambda digits: str(num2words(int(digits[0]))).replace("-", " "), text)
     return " ".join(text.split())

@@ -75,6 +75,16 @@ def _groan() -> Pcm:
     return groan
 
 
+INTELLIGIBLE = 0.4
+"""Word error rate up to which an answer is understood: a short one with a name in it, which nobody can spell by ear."""
+
+
 def word_errors(said: str, heard: str) -> float:
     """Word error rate, as the bench counts it."""
     return word_error_percent([(said, heard)]) / 100
+
+
+def word_errors_of_beginning(said: str, heard: str) -> float:
+    """The same where the sound was cut: behind what was said, a recognizer dreams of how it goes on."""
+    words = heard.split()
+    return min(word_errors(said, " ".join(words[:count])) for count in range(len(words) + 1))

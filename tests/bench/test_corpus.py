@@ -95,6 +95,7 @@ def test_noise_and_gain_are_what_they_say() -> None:
         ("I paid two dollars.", "i paid $2", 0),
         ("The colour is blue-green!", "The color is blue green.", 0),
         ("One two three four.", "1 2 4", 25),
+        ("They’re here, and it's not I who can't", "they are here and it is not I who cannot", 0),
         ("A raincoat, any time", "a rain coat anytime", 0),
         ("A rain coat", "A rain bow", 100 / 3),
     ],

@@ -7,7 +7,7 @@ from bench.browser import RATE, chromium, open_page
 from pipeline.audio import silence
 from pipeline.encoders.encoder import Encoder
 from tests.browser.driving import SPEAKING, calling, captions, check, recognized, recording
-from tests.speech import recordings, word_errors
+from tests.speech import INTELLIGIBLE, recordings, word_errors
 
 TALKATIVE = "You are a storyteller. Answer with a long story of many sentences."
 """So that there is still something to say after somebody has said something over it."""
@@ -29,7 +29,7 @@ async def test_a_question_is_heard_and_answered(server: str, encoder: Encoder, c
         (_, asked), (_, answer) = await captions(call)
         assert word_errors(recordings()["turn_08"].text, asked) <= 0.25
         assert await call.page.locator("li.agent p :not(.heard)").count() == 0
-        assert word_errors(answer, recognized(encoder, (await call.sides()).loudspeaker)) <= 0.3
+        assert word_errors(answer, recognized(encoder, (await call.sides()).loudspeaker)) <= INTELLIGIBLE
         assert await call.page.evaluate("document.body.dataset.transport") == connection
         energies = await call.page.evaluate(ENERGY)
         assert [energy > 0 for energy in energies] == ([True] if connection == "webrtc" else [])

@@ -6,7 +6,7 @@ from bench.browser import RATE, Call, chromium, open_page
 from pipeline.audio import silence
 from pipeline.encoders.encoder import Encoder
 from tests.browser.driving import captions, check, recognized, recording, started
-from tests.speech import word_errors
+from tests.speech import INTELLIGIBLE, word_errors
 from tts.synthesizer import Pcm
 
 VOICES = ["af_heart", "af_bella", "am_michael", "am_fenrir", "bf_emma", "bm_george"]
@@ -35,7 +35,7 @@ async def answer(call: Call, encoder: Encoder, connection: str, voice: str) -> P
     assert await call.page.locator("li.agent:last-child p .heard").count() > 2
     assert await call.page.locator("li.agent p :not(.heard)").count() == 0
     heard = (await call.sides()).loudspeaker[before:]
-    assert word_errors(said, recognized(encoder, heard)) <= 0.2
+    assert word_errors(said, recognized(encoder, heard)) <= INTELLIGIBLE
     done = [event["response"] for event in await call.events() if event["type"] == "response.done"]
     assert done[-1]["audio"]["output"]["voice"] == voice
     await call.hang_up()

@@ -27,7 +27,7 @@ from pipeline.engine import Engine
 from realtime.codec import AudioFormat
 from realtime.serve import loaded, running
 from tests.sound.serving import SETTINGS, WIRE
-from tests.speech import recordings, word_errors
+from tests.speech import INTELLIGIBLE, recordings, word_errors
 from tts.synthesizer import Pcm
 
 ANTIPHON = Path(sys.executable).with_name("antiphon")
@@ -247,7 +247,7 @@ async def test_every_format_carries_a_conversation() -> None:
                 stream = engine.encoder.open()
                 stream.push(soxr.resample(answer, wire.rate, 16_000))
                 said = done["response"]["output"][0]["content"][0]["transcript"]
-                assert word_errors(said, stream.finish().text) <= 0.35, wire
+                assert word_errors(said, stream.finish().text) <= INTELLIGIBLE, wire
 
 
 class Served:

@@ -10,7 +10,7 @@ from bench.phone import EAR_RATE, MICROPHONE_RATE, Phone, ring
 from bench.relay import Relay
 from pipeline.encoders.encoder import Encoder
 from tests.sound.serving import served
-from tests.speech import recordings, word_errors
+from tests.speech import INTELLIGIBLE, recordings, word_errors
 from tts.synthesizer import Pcm
 
 
@@ -84,7 +84,7 @@ async def test_a_spoken_question_gets_a_spoken_answer_and_memory() -> None:
             assert word_errors(recordings()[name].text, heard) <= 0.25
             said, sound = await talker.answer()
             assert np.abs(sound).max() > 0.1
-            assert word_errors(said, transcribe(engine.encoder, sound)) <= 0.3
+            assert word_errors(said, transcribe(engine.encoder, sound)) <= INTELLIGIBLE
 
 
 async def test_breaking_in_stops_the_sound_and_truncates_by_itself() -> None:
@@ -131,7 +131,7 @@ async def test_a_bad_line_is_understood_both_ways() -> None:
             errors_of_answers.append(word_errors(said, transcribe(engine.encoder, sound)))
         assert relay.dropped > 0.03 * relay.passed
         assert mean(errors) <= mean(clean) + 0.1
-        assert mean(errors_of_answers) <= 0.3
+        assert mean(errors_of_answers) <= INTELLIGIBLE
 
 
 def url_of(client: Any) -> str:  # noqa: ANN401
