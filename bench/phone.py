@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -48,7 +49,7 @@ class Microphone(MediaStreamTrack):
         self._to_say: deque[Pcm] = deque()
         self._said = asyncio.Event()
         self._said_at = 0.0
-        self._pace = Pace()
+        self._pace = Pace(math.inf)  # a sound card keeps what the program was too late for
         self._encoder = OpusEncoder(MICROPHONE_RATE)
         self._noise = np.random.default_rng(0)
 

@@ -10,6 +10,14 @@ STEP_S = 0.1
 _STEP = round(STEP_S * INPUT_RATE)
 
 
+def overslept(since: float, now: float) -> bool:
+    """Whether a wait of at most `STEP_S` took so long that the whole process stood still.
+
+    What came meanwhile lies in the sockets, and a timer is heard before it is read: nobody knows yet what is missing.
+    """
+    return now - since > 2 * STEP_S
+
+
 class IdleClock:
     """Keeps a conversation's sample clock going by the wall clock when no audio comes. It is told the time.
 

@@ -143,6 +143,8 @@ class SoundCard:
         """Until cancelled: open again what fails, be it another device. `tell` hears of it in plain words."""
         while True:
             await asyncio.sleep(_LOOK_S)
+            if self._gone():
+                await asyncio.sleep(_LOOK_S)  # two that go together are not missed at the same moment
             if not (gone := self._gone()):
                 continue
             tell(f"Lost the {gone}: connect it again, or another one. Trying every second.")

@@ -14,13 +14,17 @@ from realtime.opus import RTP_RATE, OpusEncoder
 from realtime.outgoing import BLOCKS_A_SECOND, Block, Outgoing
 
 _MOST_LATE_S = 0.06
-"""What a stall of the machine lets fall behind, and is caught up with at once. Of a longer one a gap remains."""
+"""Of a voice: what is said later than that is better left out."""
 
 
 class Pace:
-    """When the blocks of 20 ms are due: by absolute deadlines, so that nothing adds up. It is told the time."""
+    """When the blocks of 20 ms are due: by absolute deadlines, so that nothing adds up. It is told the time.
 
-    def __init__(self) -> None:
+    Blocks that are up to `most_late_s` late are caught up with at once; of a longer stall a gap remains.
+    """
+
+    def __init__(self, most_late_s: float = _MOST_LATE_S) -> None:
+        self._most_late_s = most_late_s
         self._origin: float | None = None
         self._next = 0
 
@@ -29,7 +33,7 @@ class Pace:
         if self._origin is None:
             self._origin = now
         late_s = now - self._origin - self._next / BLOCKS_A_SECOND
-        if late_s > _MOST_LATE_S:
+        if late_s > self._most_late_s:
             self._next += math.floor(late_s * BLOCKS_A_SECOND)
         block, self._next = self._next, self._next + 1
         return block, max(0.0, self._origin + block / BLOCKS_A_SECOND - now)

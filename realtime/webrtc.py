@@ -18,7 +18,7 @@ from aiortc import (
 from pipeline.commands import Audio, Hush, Silence
 from pipeline.ids import new_id
 from realtime.data_channel import Closed, DataChannel
-from realtime.idle import STEP_S
+from realtime.idle import STEP_S, overslept
 from realtime.line import Line
 from realtime.outbox import Outbox
 from realtime.outgoing import Outgoing
@@ -139,11 +139,13 @@ class Call:
         reception = Reception(loop.time())
         while True:
             commands: list[Audio | Silence] = []
+            since = loop.time()
             try:
                 async with asyncio.timeout(_SOON_S if reception.waiting else STEP_S):
                     packet = await self._packets.get()
             except TimeoutError:
-                commands = reception.due(loop.time())
+                if not overslept(since, loop.time()):
+                    commands = reception.due(loop.time())
             else:
                 commands = reception.push(packet, loop.time())
             for command in commands:

@@ -7,7 +7,7 @@ from starlette.datastructures import QueryParams
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipeline.commands import Audio, Silence
-from realtime.idle import STEP_S, IdleClock
+from realtime.idle import STEP_S, IdleClock, overslept
 from realtime.outbox import Outbox
 from realtime.session import Session
 from realtime.sessions import Conversing, End, Sessions
@@ -54,9 +54,10 @@ async def _read(websocket: WebSocket, session: Session, agent: Conversing, outbo
     try:
         while True:
             await outbox.has_room()
+            since = loop.time()
             await asyncio.wait({receiving}, timeout=STEP_S)
             if not receiving.done():
-                if owed := clock.due(loop.time()):
+                if not overslept(since, loop.time()) and (owed := clock.due(loop.time())):
                     await agent.do(Silence(owed))
                 continue
             message = receiving.result()

@@ -2,13 +2,16 @@
 
 import asyncio
 import inspect
+import os
 import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-# How long an example takes is a matter of what else the machine does.
-settings.register_profile("antiphon", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How long an example takes is a matter of what else the machine does. CI tries the same examples each time.
+settings.register_profile(
+    "antiphon", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize="CI" in os.environ
+)
 settings.load_profile("antiphon")
 
 # Started in the background of a script, a process ignores Ctrl-C, and so do those that it starts: tests press it.

@@ -1,5 +1,6 @@
 """English number words."""
 
+import re
 from functools import lru_cache
 
 from num2words import num2words
@@ -38,10 +39,9 @@ def year(number: int) -> str:
 
 def number(text: str) -> str:
     """A number as it is written: 42, -3.14, 1,000, 007, .5, 3-5 (a range), 2.0.1 (a version)."""
-    for dash in "-–":
-        low, found, high = text[1:].partition(dash)
-        if found:
-            return f"{number(text[0] + low)} to {number(high)}"
+    low, *high = re.split("[-–]", text[1:], maxsplit=1)
+    if high:
+        return f"{number(text[0] + low)} to {number(high[0])}"
     if text[0] in "-−":
         return f"minus {number(text[1:])}"
     whole, *parts = text.replace(",", "").split(".")

@@ -301,6 +301,6 @@ RULES = [
         lambda m: m["letters"].replace(".", "").upper() + ("'s" if m["s"] else ""),
     ),
     _rule(r"(?P<name>[\w-]*[^\W\d_][\w-]*(?:\.[\w-]+)+)", _dotted),
-    _rule(r"#(?P<tag>[^\W\d]\w*)", lambda m: "hashtag " + plain(m["tag"].replace("_", " "))),
+    _rule(r"#(?P<tag>_*[^\W\d_]\w*)", lambda m: "hashtag " + plain(m["tag"].replace("_", " ").strip())),
     _rule(r"-(?= ?\d)", lambda m: "minus"),
 ]

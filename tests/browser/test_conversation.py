@@ -21,7 +21,7 @@ Promise.all(listening.connections.map(async (connection) => [...(await connectio
 
 @pytest.mark.parametrize("connection", WAYS)
 async def test_a_question_is_heard_and_answered(server: str, encoder: Encoder, connection: str) -> None:
-    before = silence(2 * RATE)  # the microphone is open before the connection is
+    before = silence(6 * RATE)  # the microphone is open before the connection is
     async with chromium(np.concatenate((before, recording("turn_08")))) as browser:
         call = await open_page(browser, server, {"connection": connection})
         await call.page.click("#start")

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,23 @@ async def test_a_microphone_is_heard_from_the_first_packet_on_and_nothing_twice(
         await phone.microphone.say(tone(0.5, 24_000))
         agent = running.agents[0]
         assert isinstance(agent, SpeakingAgent)
+        while not is_over(agent.heard()):
+            agent.acted.clear()
+            await agent.acted.wait()
+        assert abs(length(agent.heard()) - 0.5) < 0.02
+        assert not [command for command in agent.seen if isinstance(command, Silence)]
+
+
+async def test_what_came_while_the_process_stood_still_is_no_silence() -> None:
+    async with serving(SpeakingAgent) as running, ring(url(running)) as phone:
+        saying = asyncio.create_task(phone.microphone.say(tone(0.5, 24_000)))
+        agent = running.agents[0]
+        assert isinstance(agent, SpeakingAgent)
+        while np.abs(agent.heard()).max(initial=0) < 0.1:
+            agent.acted.clear()
+            await agent.acted.wait()
+        time.sleep(0.5)  # noqa: ASYNC251 - all of the process sleeps
+        await saying
         while not is_over(agent.heard()):
             agent.acted.clear()
             await agent.acted.wait()
@@ -387,7 +405,7 @@ async def test_events_that_are_wrong_are_answered_and_long_ones_pass_both_ways()
 
 
 async def test_a_session_ends_when_its_time_is_up() -> None:
-    async with serving(session_minutes=0.03) as running, ring(url(running)) as phone:
+    async with serving(session_minutes=0.1) as running, ring(url(running)) as phone:
         while (event := await phone.receive())["type"] != "error":
             pass
         assert event["error"]["code"] == "session_expired"
@@ -436,7 +454,7 @@ async def test_nothing_is_left_of_a_call(how: str) -> None:
             left = asyncio.all_tasks() - tasks_before
             assert not left, left
             assert sockets() <= sockets_of_server
-    assert sockets() == sockets_before
+    assert sockets() <= sockets_before
 
 
 async def test_who_is_gone_without_a_word_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:

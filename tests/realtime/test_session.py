@@ -663,8 +663,8 @@ def test_any_bytes_come_to_commands_or_an_error(raw: str | bytes) -> None:
 def test_any_fields_come_to_commands_or_an_error(kind: str, fields: dict[str, object]) -> None:
     received = new_session().receive(json.dumps({**fields, "type": kind}))
     told(received.events)
-    silent = kind == "input_audio_buffer.append" and fields.get("audio") == ""
-    assert received.commands or received.events or silent
+    too_short = kind == "input_audio_buffer.append" and "audio" in fields  # of a few samples nothing comes yet
+    assert received.commands or received.events or too_short
 
 
 # What happened in the agent

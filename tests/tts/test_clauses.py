@@ -217,7 +217,7 @@ def test_what_reaches_the_synthesizer_means_the_same_in_order_and_whole(
     assert re.findall(r"[^\W_]+", spoken) == re.findall(r"[^\W_]+", meant)
 
 
-@given(markdown)
+@given(markdown.map(lambda text: text.replace("&", "")))  # an entity stands for what is not there
 def test_nothing_is_added_or_reordered(text: str) -> None:
     remaining = iter(text)
     assert all(character in remaining for character in written(split(text)) if not character.isspace())

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tts.text import MARKS, spoken_words
@@ -341,6 +341,8 @@ def test_nothing_is_lost_or_reordered(text: str) -> None:
 
 
 @given(texts)
+@example("3–-5")
+@example("#_ #a_")
 def test_what_is_spoken_can_be_spoken(text: str) -> None:
     for word in spoken_words(text):
         assert not re.search(rf"[^\w' {re.escape(MARKS)}-]|[\d_]|  |^ | $", word.spoken), word
