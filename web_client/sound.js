@@ -25,6 +25,7 @@ export class Sound {
   #element = new Audio();
   #remote = null;
   #muted = false;
+  #isClosed = false;
   #speakerId = "";
   #listed = () => this.#leaveLostSpeaker();
 
@@ -100,6 +101,7 @@ export class Sound {
   /** Change the microphone while talking. Raises `Trouble`, with the old one still in use. */
   async choose(deviceId) {
     const stream = await microphone(deviceId);
+    if (this.#isClosed) return stop(stream);
     let source;
     try {
       source = this.#context.createMediaStreamSource(stream);
@@ -123,6 +125,7 @@ export class Sound {
   }
 
   close() {
+    this.#isClosed = true;
     this.onBlock = this.onPlayback = this.onHeard = this.onLost = this.onPaused = () => {};
     navigator.mediaDevices.removeEventListener("devicechange", this.#listed);
     this.#element.srcObject = null;

@@ -146,7 +146,15 @@
       same("a microphone that can't be changed to", [trouble.kind, other.stopped], ["other-microphone", true]);
       same("leaves the one that was there", [sound.track === track, track.readyState], [true, "live"]);
     });
-    sound.close();
+    let late;
+    const asked = navigator.mediaDevices.getUserMedia({ audio: true });
+    await replaced([[navigator.mediaDevices, { getUserMedia: async () => (late = await asked) }]], async () => {
+      const choosing = sound.choose("");
+      sound.close();
+      await choosing;
+      const [track] = late.getTracks();
+      same("one that is allowed when the call is over", [sound.track === track, track.readyState], [false, "ended"]);
+    });
   }
 
   return complaints;
