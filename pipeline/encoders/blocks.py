@@ -11,6 +11,9 @@ from pipeline.encoders.logmel import LogMels
 from pipeline.encoders.sound import SoundStream, as_embeddings
 from tts.synthesizer import Pcm
 
+_FADING = 2
+"""Frames behind the last one that still hear its end, where silence follows: they count for how loud it all was."""
+
 
 class BlockEncoding(Protocol):
     """What a tower makes of one block. It is given the block's unscaled log-mel so far, and where that is cut off."""
@@ -77,9 +80,11 @@ class BlockStream(SoundStream):
 
     def _rest(self) -> tuple[Embeddings, ...]:
         frames = self._tower.frames(self.samples) - len(self._blocks) * self._tower.block_frames
-        log_mels = self._mel.unscaled(frames, self._tower.mirrors(self.samples))
-        floor = floor_of(float(log_mels.max(initial=self._mel.loudest)))
+        mirrors = self._tower.mirrors(self.samples)
+        heard = self._mel.unscaled(frames if mirrors else frames + _FADING, mirrors)
+        floor = floor_of(float(heard.max(initial=self._mel.loudest)))
         self._lift(floor)
+        log_mels = heard[:, :frames]
         if not log_mels.shape[1]:
             return ()
         return as_embeddings(self._open.encode(log_mels, floor), continues=bool(self._blocks))

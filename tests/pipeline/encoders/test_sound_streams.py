@@ -115,6 +115,16 @@ def test_who_says_to_be_exact_is(family: Family, record_property: Callable[[str,
     assert family.encoder.exact == (largest < ROUNDING)
 
 
+@pytest.mark.parametrize("samples", [RATE, 2 * RATE - 1, 2 * RATE])
+def test_a_click_in_the_last_sample_counts_as_the_extractor_counts_it(family: Family, samples: int) -> None:
+    """The frame behind the last one may be the loudest that there is."""
+    pcm = sound(samples, seed=5) * np.float32(1e-4)
+    pcm[-1] = 1.0
+    stream = family.encoder.open()
+    push_all(stream, pcm)
+    assert difference(stream.finish(), one_shot(family, pcm)) < ROUNDING
+
+
 @pytest.mark.parametrize("make", [towers.qwen3_omni, towers.qwen3_asr])
 def test_blocks_of_8_seconds(make: Callable[[int], Family]) -> None:
     family = make(800)
