@@ -1,5 +1,6 @@
 """Voices of a server with OpenAI's speech API, `POST /v1/audio/speech`: heard while they are still made."""
 
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, suppress
@@ -24,6 +25,9 @@ AGAIN_S = 0.1
 CONNECT_S = 5.0
 _BUSY = (408, 429, 500, 502, 503, 504)
 """Answers after which another attempt may succeed."""
+_NOT_RAW = r"application/json|text/|audio/(x-)?(mpeg|mp3|mp4|aac|wav|wave|vnd\.wave|ogg|opus|flac|webm)\b"
+"""Types of answers that would be noise."""
+_FORMAT = {"rate": str(RATE), "channels": "1"}
 _LEAST_BYTES = 2 * RATE // 50
 """20 ms: less at a time is more work than sound."""
 
@@ -31,8 +35,8 @@ _LEAST_BYTES = 2 * RATE // 50
 class Http:
     """One server, shared by all conversations over connections that stay open.
 
-    Word times are estimates, see `Pace`. `speak` raises `SpeechFailed`: after all attempts if no sound had come, at
-    once if some had, for then a second attempt would say it twice.
+    Word times are estimates, see `Pace`. `speak` raises `SpeechFailed`: after all attempts if no sound had come; at
+    once if some had, for then a second attempt would say it twice, or if nothing came in time, for the person waits.
     """
 
     def __init__(
@@ -114,10 +118,10 @@ class Http:
                             if not begun:
                                 raise SpeechFailed(f"{self._url} sends no sound")
                             return
-                except httpx.TransportError as error:
+                except httpx.RequestError as error:
                     if begun:
                         raise SpeechFailed(f"{self._url} broke off: {_reason(error)}") from error
-                    if last:
+                    if last or isinstance(error, httpx.TimeoutException):
                         raise SpeechFailed(f"{self._url} does not answer: {_reason(error)}") from error
                 await anyio.sleep(AGAIN_S * 2**attempt)
 
@@ -125,9 +129,10 @@ class Http:
         if response.status_code != httpx.codes.OK:
             said = (await response.aread()).decode(errors="replace")[:300]
             raise SpeechFailed(f"{self._url} refuses with {response.status_code}: {said or response.reason_phrase}")
-        kind = response.headers.get("content-type", "")
-        if kind.startswith(("application/json", "text/")):
-            raise SpeechFailed(f"{self._url} answers with {kind} where sound was asked for")
+        kind = response.headers.get("content-type", "").lower()
+        parameters = dict(re.findall(r"(rate|channels)=(\d+)", kind))
+        if re.match(_NOT_RAW, kind) or parameters.items() - _FORMAT.items():
+            raise SpeechFailed(f"{self._url} answers with {kind} where raw sound at 24 kHz was asked for")
 
 
 class HttpVoice:
@@ -165,5 +170,5 @@ async def _evenly(data: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield held[: len(held) // 2 * 2]
 
 
-def _reason(error: httpx.TransportError) -> str:
+def _reason(error: httpx.RequestError) -> str:
     return f"{type(error).__name__} {error}".strip()

@@ -97,6 +97,23 @@ def says(*pieces: bytes) -> Body:
     return body
 
 
+def answers(kind: str) -> Body:
+    def body(handler: Handler) -> None:
+        handler.begin(kind=kind)
+        handler.send(tone(0.3))
+        handler.send(b"")
+
+    return body
+
+
+def no_gzip(handler: Handler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.send_header("Content-Length", "5")
+    handler.end_headers()
+    handler.wfile.write(b"hello")
+
+
 def refuses(status: int, message: str = "") -> Body:
     def body(handler: Handler) -> None:
         handler.begin(status, "application/json")
@@ -176,7 +193,15 @@ def test_a_connection_serves_many_clauses(server: SpeechServer, http: Http) -> N
     assert len({request.peer for request in server.requests}) == 1
 
 
-@pytest.mark.parametrize("failure", [refuses(503), refuses(429), hangs_up])
+@pytest.mark.parametrize(
+    "kind", ["audio/pcm", "audio/pcm;rate=24000", "audio/L16; rate=24000; channels=1", "audio/x-raw"]
+)
+def test_raw_sound_has_many_names(server: SpeechServer, http: Http, kind: str) -> None:
+    server.bodies += [answers(kind)]
+    assert heard(http)[0].size == 0.3 * RATE
+
+
+@pytest.mark.parametrize("failure", [refuses(503), refuses(429), hangs_up, no_gzip])
 def test_tries_again_before_the_first_sound(server: SpeechServer, http: Http, failure: Body) -> None:
     server.bodies += [failure, says(tone(0.3))]
     assert heard(http)[0].size == 0.3 * RATE
@@ -202,6 +227,10 @@ def test_a_busy_server_is_named_in_the_end(server: SpeechServer, http: Http) -> 
         (refuses(401, '{"error": "no such key"}'), "refuses with 401: .*no such key"),
         (refuses(404), "refuses with 404: Not Found"),
         (refuses(200, '{"error": "oops"}'), "answers with application/json"),
+        (answers("audio/mpeg"), "answers with audio/mpeg where raw sound"),
+        (answers("audio/x-wav"), "answers with audio/x-wav"),
+        (answers("audio/pcm; rate=44100"), "rate=44100"),
+        (answers("audio/L16;rate=24000;channels=2"), "channels=2"),
         (says(), "sends no sound"),
     ],
 )
@@ -251,6 +280,20 @@ def test_a_server_that_stalls_is_given_up(server: SpeechServer) -> None:
         with pytest.raises(SpeechFailed, match="broke off: ReadTimeout"):
             next(chunks)
     stalled.set()
+
+
+def test_a_server_that_says_nothing_is_not_waited_for_again(server: SpeechServer) -> None:
+    silent = threading.Event()
+
+    def says_nothing(handler: Handler) -> None:
+        silent.wait()
+
+    server.bodies += [says_nothing] * ATTEMPTS
+    with closing(Http(f"http://127.0.0.1:{server.server_port}/v1", ["nova"], timeout_s=0.5)) as http:
+        with pytest.raises(SpeechFailed, match="does not answer: ReadTimeout"):
+            heard(http)
+        assert len(server.requests) == 1
+    silent.set()
 
 
 def test_who_waits_when_it_is_closed_is_told(server: SpeechServer) -> None:
