@@ -2,13 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, cast
 
-from openai import APIStatusError, APITimeoutError, AsyncOpenAI, OpenAIError
-from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletionChunk
-from openai.types.chat.chat_completion_chunk import ChoiceDelta
+from openai import APIStatusError, AsyncOpenAI, OpenAIError
 
 from pipeline.decoders.decoder import (
     Called,
@@ -29,6 +28,7 @@ from pipeline.decoders.decoder import (
 )
 from pipeline.decoders.messages import in_words, parted
 from pipeline.decoders.openai_audio import part_of, settled, text_part, with_part
+from pipeline.decoders.openai_stream import CallDelta, Chunk, StreamError, Usage, chunks
 from pipeline.decoders.thoughts import QWEN3, STEP_AUDIO_R1, ThoughtFormat, ThoughtSplitter, format_of_model
 from pipeline.decoders.units import UnitList
 from pipeline.embeddings import Clip, Embeddings
@@ -62,6 +62,7 @@ class OpenAi:
         self._client = AsyncOpenAI(base_url=url, api_key=api_key or "none", timeout=timeout_s, max_retries=0)
         self._model = model
         self._capacity = capacity
+        self._timeout_s = timeout_s
         self._thoughts = thoughts or format_of_model(model)
         self.ear = ear
 
@@ -72,7 +73,7 @@ class OpenAi:
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "OpenAiContext":
         # Who is unknown is watched for the tags that most models use.
         watched = self._thoughts or QWEN3
-        return OpenAiContext(self._client, self._model, watched, self._capacity, instructions, tools)
+        return OpenAiContext(self._client, self._model, watched, self._capacity, self._timeout_s, instructions, tools)
 
     async def close(self) -> None:
         await self._client.close()
@@ -87,6 +88,7 @@ class OpenAiContext(UnitList):
         model: str,
         thoughts: ThoughtFormat,
         capacity: int,
+        timeout_s: float,
         instructions: str,
         tools: Sequence[Tool],
     ) -> None:
@@ -94,6 +96,7 @@ class OpenAiContext(UnitList):
         self._client = client
         self._model = model
         self._thoughts = thoughts
+        self._timeout_s = timeout_s
         self._instructions = instructions
         self._ahead: Unit | None = None
         """Up to this clip the server has read while the person spoke, or is reading."""
@@ -123,31 +126,53 @@ class OpenAiContext(UnitList):
     async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
         """Until the first token has come, a server that fails is asked once more; one that says nothing is not.
 
-        Somebody waits for the answer, and has waited for `timeout_s` then.
+        Somebody waits for the answer, and has waited for `timeout_s` then, whatever else the server sent.
         """
         await self._stop_reading()
         _, open_message = parted(self._units)
         thinking = None if open_message is None else self._thoughts.goes_on_thinking(open_message)
         request = self._request(sampling, tool_choice, goes_on=open_message is not None)
+        clock = asyncio.get_running_loop().time
+        waits_until = clock() + self._timeout_s
         for again in (True, False):
             reply = _Reply(ThoughtSplitter(self._thoughts, thinking))
             try:
-                async with await self._client.chat.completions.create(**request) as stream:
-                    async for chunk in stream:
+                async with aclosing(self._streamed(request)) as stream:
+                    while True:
+                        async with asyncio.timeout_at(waits_until):
+                            chunk = await anext(stream, None)
+                        if chunk is None:
+                            break
                         for part in reply.parts(chunk):
                             again = False
                             yield part
+                        if chunk.says_something:
+                            waits_until = clock() + self._timeout_s
                 for rest in reply.rest():
                     again = False
                     yield rest
                 return
-            except OpenAIError as error:
-                if not again or _is_final(error) or isinstance(error, APITimeoutError):
+            except TimeoutError as error:
+                raise self._failure(f"it timed out, with no word for {self._timeout_s:g} s") from error
+            except (OpenAIError, StreamError) as error:
+                if not again or _is_final(error):
                     raise self._failure(error) from error
 
     async def close(self) -> None:
         await self._stop_reading()
         self._units.clear()
+
+    async def _streamed(self, request: dict[str, Any]) -> AsyncGenerator[Chunk]:
+        """Raises `OpenAIError` and `StreamError` only."""
+        try:
+            # Who reads this has the time that it waits in hand: a timeout for bytes would be put off by each ping.
+            async with await self._client.chat.completions.create(**request, timeout=None) as stream:
+                async for chunk in chunks(stream.response):
+                    yield chunk
+        except (OpenAIError, StreamError):
+            raise
+        except Exception as error:  # of HTTP, TLS or a codec: they have no name in common
+            raise StreamError(f"the stream broke off with {error!r}") from error
 
     async def _read_ahead(self, units: list[Unit]) -> None:
         try:
@@ -219,12 +244,18 @@ class OpenAiContext(UnitList):
             messages.append({"role": "assistant", "content": "".join(text for text, _ in pieces)})
         return messages
 
-    def _failure(self, error: Exception) -> DecoderError:
-        return DecoderError(f"{self._client.base_url} gave no answer: {error}")
+    def _failure(self, why: Exception | str) -> DecoderError:
+        return DecoderError(f"{self._client.base_url} gave no answer: {why}")
 
 
-class _BrokenOff(OpenAIError):
-    """The stream ended, and the answer did not."""
+@dataclass(slots=True)
+class _Call:
+    """As far as it has come."""
+
+    index: int | None
+    id: str | None
+    name: str = ""
+    arguments: str = ""
 
 
 class _Reply:
@@ -232,52 +263,49 @@ class _Reply:
 
     def __init__(self, splitter: ThoughtSplitter) -> None:
         self._splitter = splitter
-        self._calls: dict[int, tuple[str, str]] = {}
+        self._calls: list[_Call] = []
         self._reason: str | None = None
-        self._usage = CompletionUsage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+        self._usage = Usage()
 
-    def parts(self, chunk: ChatCompletionChunk) -> Iterator[Thought | Token]:
+    def parts(self, chunk: Chunk) -> Iterator[Thought | Token]:
+        """A server that parts thoughts from words has a field for them, and no tags in words."""
         self._usage = chunk.usage or self._usage
-        for choice in chunk.choices:
-            yield from _parts(choice.delta, self._splitter)
-            for call in choice.delta.tool_calls or ():
-                name, arguments = self._calls.get(call.index, ("", ""))
-                if call.function is not None:
-                    name += call.function.name or ""
-                    arguments += call.function.arguments or ""
-                self._calls[call.index] = name, arguments
-            self._reason = choice.finish_reason or self._reason
+        self._reason = chunk.finish_reason or self._reason
+        for delta in chunk.deltas:
+            if delta.thought:
+                self._splitter.answer()
+                yield Thought(delta.thought)
+            if delta.content:
+                yield from self._splitter.push(delta.content)
+            for call in delta.tool_calls or ():
+                self._take(call)
 
     def rest(self) -> Iterator[Written]:
-        """Raises `_BrokenOff` if the server did not say that this was all."""
-        if self._reason is None:
-            raise _BrokenOff("the connection was closed in the middle of the answer")
         yield from self._splitter.finish()
-        for name, arguments in self._calls.values():
-            yield ToolCall(name, arguments)
+        for call in self._calls:
+            yield ToolCall(call.name, call.arguments)
         details = self._usage.prompt_tokens_details
         yield Finished(
             "length" if self._reason == "length" else "stop",
-            self._usage.prompt_tokens,
+            self._usage.prompt_tokens or 0,
             (details.cached_tokens if details is not None else None) or 0,
-            self._usage.completion_tokens,
+            self._usage.completion_tokens or 0,
         )
+
+    def _take(self, delta: CallDelta) -> None:
+        """A call goes on under its index. Some servers give all calls the same, some each delta an id or the name."""
+        name = (delta.function.name if delta.function is not None else None) or ""
+        call = next((call for call in reversed(self._calls) if call.index == delta.index), None)
+        if call is None or (name and delta.id and delta.id != call.id):
+            call = _Call(delta.index, delta.id)
+            self._calls.append(call)
+        call.name = call.name or name
+        call.arguments += (delta.function.arguments if delta.function is not None else None) or ""
 
 
 def _is_final(error: Exception) -> bool:
     """Whether the server would say the same again."""
     return isinstance(error, APIStatusError) and error.status_code < 500 and error.status_code not in (408, 429)
-
-
-def _parts(delta: ChoiceDelta, splitter: ThoughtSplitter) -> Iterator[Thought | Token]:
-    """Thoughts and words of a chunk. A server that parts them itself has a field for thoughts, and no tags in words."""
-    beside = delta.model_extra or {}
-    thought = beside.get("reasoning") or beside.get("reasoning_content")
-    if isinstance(thought, str) and thought:
-        splitter.answer()
-        yield Thought(thought)
-    if delta.content:
-        yield from splitter.push(delta.content)
 
 
 def _function(tool: Tool) -> dict[str, Any]:
