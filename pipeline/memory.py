@@ -8,7 +8,7 @@ import torch
 from pipeline.errors import PlainError
 
 _BESIDE = 1.5e9
-"""Bytes for all else: KV caches, what one step computes, the other models."""
+"""Bytes for all else: what one step computes, the other models."""
 _BFLOAT16, _FLOAT32 = 2, 4
 _STRAIGHT = ("step-audio-r1",)
 """Models whose tensors are read one by one onto the GPU (`decoders/checkpoint.py`); transformers reads others into
@@ -19,13 +19,14 @@ class TooLarge(PlainError):
     """The machine has not the memory that a model takes; the message has the numbers."""
 
 
-def check_fits(name: str, parameters: float, place: str) -> None:
-    """`place`: a torch device. Raises `TooLarge`."""
+def check_fits(name: str, parameters: float, place: str, cached: int = 0) -> None:
+    """`place`: a torch device. `cached`: numbers in the KV caches of a conversation. Raises `TooLarge`."""
+    held = parameters + cached
     if not place.startswith("cuda"):
-        _check(name, parameters * _FLOAT32 + _BESIDE, system_memory(), "of memory on the CPU, in float32", place)
+        _check(name, held * _FLOAT32 + _BESIDE, system_memory(), "of memory on the CPU, in float32", place)
         return
     free, _ = torch.cuda.mem_get_info(place)
-    _check(name, parameters * _BFLOAT16 + _BESIDE, free, "of the GPU's memory, in bfloat16", place)
+    _check(name, held * _BFLOAT16 + _BESIDE, free, "of the GPU's memory, in bfloat16", place)
     if name.partition("@")[0] not in _STRAIGHT:
         _check(name, parameters * _BFLOAT16, system_memory(), "of memory on its way to the GPU", place)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import tomllib
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ State = Literal["ready", "missing", "damaged"]
 STAND_IN = "en_US-joe-medium"
 """The voice that apologizes for one that speaks elsewhere, and failed."""
 
+_COMMIT = re.compile("[0-9a-f]{40}")
+"""A branch, a tag or the beginning of a hash could come to mean another one."""
+
 
 class ModelError(PlainError):
     """A model can't be had; the message says what failed and what to do."""
@@ -42,6 +46,7 @@ class Model:
     sources: tuple[Source | SnapshotSource, ...]
     entry: str = ""
     parameters: float = 0
+    cached_per_token: int = 0
     backend: str = ""
     voices: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
@@ -132,9 +137,11 @@ class ModelStore:
         return path if name and name not in self.models and path.exists() else None
 
     def _model(self, name: str) -> Model:
-        known, _, revision = name.partition("@")
+        known, at, revision = name.partition("@")
         model = self.models.get(known)
         if model is not None and isinstance(snapshot := model.sources[0], SnapshotSource):
+            if at and not _COMMIT.fullmatch(revision):
+                raise ModelError(f"{revision!r} is no commit: {_advice(known, snapshot)}")
             pinned = replace(snapshot, revision=revision or snapshot.revision)
             return replace(model, sources=(pinned,), files=read_list(self._list(name)))
         if name in self.models:
@@ -239,10 +246,7 @@ class ModelStore:
     def _listed(self, name: str, model: Model, snapshot: SnapshotSource) -> Model:
         """The model with what the hub says it is made of."""
         if not snapshot.revision:
-            raise ModelError(
-                f"no commit of {snapshot.repository} is pinned for {name}: choose one at "
-                f'https://huggingface.co/{snapshot.repository}/commits/main, and say model = "{name}@COMMIT"'
-            )
+            raise ModelError(f"no commit of {snapshot.repository} is pinned for {name}: {_advice(name, snapshot)}")
         try:
             return replace(model, files=snapshot.files())
         except SourceError as error:
@@ -264,6 +268,11 @@ class ModelStore:
             (work / file.name).replace(place / file.name)
         shutil.rmtree(work)
         self._problem(name, model)
+
+
+def _advice(name: str, snapshot: SnapshotSource) -> str:
+    history = f"https://huggingface.co/{snapshot.repository}/commits/main"
+    return f'choose one at {history}, and say model = "{name}@COMMIT" with all of its 40 digits'
 
 
 def _sha256(path: Path) -> str:

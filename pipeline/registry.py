@@ -114,7 +114,7 @@ async def _torch(settings: PipelineSettings, store: ModelStore) -> Decoder:
     from pipeline.decoders import hearing
 
     decoder = settings.decoder
-    check_held(decoder.model, decoder.device, store)
+    check_held(decoder.model, decoder.device, store, decoder.context_tokens * settings.agent.streams)
     torch = await hearing.load(
         store.resolve(decoder.model),
         device=decoder.device,
@@ -125,15 +125,18 @@ async def _torch(settings: PipelineSettings, store: ModelStore) -> Decoder:
     return torch
 
 
-def check_held(model: str, device: str, store: ModelStore) -> None:
-    """Raises `TooLarge` if this machine can't hold a model of the table, `DecoderError` if it has no such device."""
+def check_held(model: str, device: str, store: ModelStore, tokens: int = 8192) -> None:
+    """Raises `TooLarge` if this machine can't hold a model of the table, `DecoderError` if it has no such device.
+
+    `tokens`: that one conversation keeps; so many unless told are what docs/backends.md advises.
+    """
     from pipeline.decoders.torch import placed
     from pipeline.memory import check_fits
 
     place = placed(device)
     known = store.models.get(model.partition("@")[0])
     if known is not None and known.parameters:
-        check_fits(model, known.parameters, place)
+        check_fits(model, known.parameters, place, known.cached_per_token * tokens)
 
 
 async def _piper(settings: PipelineSettings, store: ModelStore) -> Synthesizer:

@@ -1,12 +1,17 @@
-"""Weights in safetensors files, put into a module whose parameters bear other names. What does not fit is refused."""
+"""Weights from files: into a model of transformers, or into a module whose parameters bear other names than theirs.
+
+What does not fit is refused.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
+from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from pipeline.errors import PlainError
 
@@ -14,12 +19,31 @@ _INDEX = "model.safetensors.index.json"
 _SINGLE = "model.safetensors"
 _SHOWN = 5
 """Mismatches that an error names; one wrong number in a config makes hundreds."""
+_FLOATS = ("F64", "F32", "F16", "BF16")
+"""What weights may be. Others are worth nothing without their scales, and could be cast all the same."""
 
 Shape = tuple[int, ...]
 
 
 class CheckpointError(PlainError):
     """The weights are not those of the model; the message names the first that do not fit."""
+
+
+def load_pretrained(
+    kind: type[PreTrainedModel | AutoModelForCausalLM], folder: Path, dtype: torch.dtype
+) -> PreTrainedModel:
+    """A model of transformers, of the class `kind`, from a folder that `save_pretrained` wrote.
+
+    Raises `CheckpointError` where transformers would make up what the files lack. What they have beside it, such as a
+    talker, is left there.
+    """
+    loaded: tuple[PreTrainedModel, Mapping[str, Any]] = kind.from_pretrained(  # type: ignore[assignment]
+        folder, dtype=dtype, local_files_only=True, output_loading_info=True, ignore_mismatched_sizes=True
+    )
+    model, report = loaded
+    others = [_other_shape(name, found, wanted) for name, found, wanted in sorted(report["mismatched_keys"])]
+    _check(folder, others + [f"{name} is missing" for name in sorted(report["missing_keys"])])
+    return model
 
 
 def load_weights(
@@ -31,11 +55,14 @@ def load_weights(
     never is a model in memory twice. Raises `CheckpointError`, and has loaded nothing then.
     """
     files = _files(folder)
-    found = {name: shape for file in files for name, shape in _shapes(file).items()}
+    found: dict[str, Shape] = {}
+    for file in files:
+        shapes = _shapes(file)
+        if twice := found.keys() & shapes.keys():
+            raise CheckpointError(f"{file} has {min(twice)}, as another file has: download {folder} again")
+        found |= shapes
     wanted = {names[own]: tuple(parameter.shape) for own, parameter in module.named_parameters()}
-    if wrong := _mismatches(wanted, found):
-        more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
-        raise CheckpointError(f"the weights in {folder} do not fit: {'; '.join(wrong[:_SHOWN])}{more}")
+    _check(folder, _mismatches(wanted, found))
     own_names = {published: own for own, published in names.items()}
     for file in files:
         with safe_open(file, framework="pt", device=str(device)) as tensors:
@@ -54,7 +81,7 @@ def _files(folder: Path) -> list[Path]:
     try:
         places: dict[str, str] = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
         files = [folder / name for name in sorted(set(places.values()))]
-    except (ValueError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CheckpointError(f"{index} is no index of weights: {error!r}") from error
     if missing := [file.name for file in files if not file.exists()]:
         raise CheckpointError(f"{folder} lacks {', '.join(missing[:_SHOWN])}: download it again")
@@ -64,17 +91,31 @@ def _files(folder: Path) -> list[Path]:
 def _shapes(file: Path) -> dict[str, Shape]:
     try:
         with safe_open(file, framework="pt") as tensors:
-            return {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118
-    except SafetensorError as error:
+            slices = {name: tensors.get_slice(name) for name in tensors.keys()}  # noqa: SIM118
+            for name, part in slices.items():
+                if (dtype := part.get_dtype()) not in _FLOATS:
+                    raise CheckpointError(f"{name} in {file} is {dtype}; weights may be {', '.join(_FLOATS)}")
+            return {name: tuple(part.get_shape()) for name, part in slices.items()}
+    except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{file} can't be read: {error}") from error
+
+
+def _check(folder: Path, wrong: Sequence[str]) -> None:
+    if wrong:
+        more = f", and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise CheckpointError(f"the weights in {folder} do not fit: {'; '.join(wrong[:_SHOWN])}{more}")
 
 
 def _mismatches(wanted: Mapping[str, Shape], found: Mapping[str, Shape]) -> list[str]:
     missing = [f"{name} is missing" for name in wanted if name not in found]
     unknown = [f"{name} is unknown" for name in found if name not in wanted]
     others = [
-        f"{name} is {list(found[name])} and should be {list(shape)}"
+        _other_shape(name, found[name], shape)
         for name, shape in wanted.items()
         if name in found and found[name] != shape
     ]
     return others + missing + unknown
+
+
+def _other_shape(name: str, found: Shape, wanted: Shape) -> str:
+    return f"{name} is {list(found)} and should be {list(wanted)}"

@@ -17,6 +17,7 @@ from torch import nn
 from transformers import AutoFeatureExtractor, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from pipeline.decoders import step_audio
+from pipeline.decoders.checkpoint import load_pretrained
 from pipeline.decoders.decoder import DecoderError
 from pipeline.decoders.torch import Torch, placed
 from pipeline.encoders.encoder import Encoder
@@ -81,7 +82,7 @@ _MUTE = {
 async def load(folder: Path, *, device: str, capacity: int, threads: int) -> Torch:
     """Load a model that reads words, or one that hears, with its ear. `device`: "auto" is a GPU if there is one.
 
-    There, in bfloat16. Raises `DecoderError`.
+    There, in bfloat16. Raises `DecoderError`, `CheckpointError`.
     """
     kind = kind_of(folder)
     if reason := _MUTE.get(kind):
@@ -97,7 +98,7 @@ def kind_of(folder: Path) -> str:
     """As config.json has it. Raises `DecoderError`."""
     try:
         return str(json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DecoderError(f"{folder} is no folder of a transformers model: {error!r}") from error
 
 
@@ -108,7 +109,7 @@ def _loaded(folder: Path, family: Family, place: str, capacity: int, threads: in
         raise DecoderError(f"{folder} has no tokenizer.json: choose a model that has one")
     tokenizer.chat_template = tokenizer.chat_template or _template_of_the_processor(folder)
     extractor = AutoFeatureExtractor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
-    model = getattr(transformers, family.model).from_pretrained(folder, dtype=dtype, local_files_only=True)
+    model = load_pretrained(getattr(transformers, family.model), folder, dtype)
     _without_sight(model)
     nn.Module.to(model, place)
     _last_only(model)

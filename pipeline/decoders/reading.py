@@ -1,6 +1,7 @@
 """One conversation's KV cache in a transformers model: read on, go back, fork. Blocking: it belongs on a thread."""
 
 import inspect
+import math
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
@@ -113,6 +114,23 @@ def check_rewindable(model: PreTrainedModel) -> None:
             f"{type(model).__name__} has layers that can't go back in a conversation ({names}): choose a model of "
             "attention layers only, or serve this one and use the backend openai"
         )
+
+
+def check_exact(model: PreTrainedModel, capacity: int) -> None:
+    """Raises `DecoderError` for a model that makes other keys of all tokens before so large a context is full.
+
+    Those in the cache stay as they were made, and of conversations that write together one may be that long.
+    """
+    config = model.config.get_text_config()
+    ropes = getattr(config, "rope_parameters", None) or {}
+    for rope in (ropes, *(rope for rope in ropes.values() if isinstance(rope, dict))):  # one, or one a kind of layer
+        if (kind := rope.get("rope_type")) in ("dynamic", "longrope"):
+            exact = min(config.max_position_embeddings, rope.get("original_max_position_embeddings") or math.inf)
+            if capacity > exact:
+                raise DecoderError(
+                    f"{type(model).__name__} (rope_type {kind}) makes other keys of all tokens once there are more "
+                    f"than {exact}, and the cache keeps the first: set decoder.context_tokens to at most {exact}"
+                )
 
 
 def _pass(readers: Sequence[Reader], cache: Cache, **inputs: torch.Tensor) -> torch.Tensor:

@@ -85,27 +85,24 @@ class StepAudioConfig:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """From config.json, where the decoder's sizes lie in a table of their own or at the top.
-
-        Raises `CheckpointError`.
-        """
+        """From config.json, where the decoder's sizes lie in a table of their own or at the top."""
         file = folder / "config.json"
-        try:
-            config = json.loads(file.read_text(encoding="utf-8"))
-            if (kind := config.get("model_type")) not in KINDS:
-                raise CheckpointError(f"{folder} holds a {kind} model, not Step-Audio ({' or '.join(KINDS)})")
-            audio = config["audio_encoder_config"]
-            text = {key: TEXT[key] for key in _OPTIONAL} | (config.get("text_config") or config)
-            for table, key, known in (
-                (audio, "kernel_size", 3),
-                (audio, "adapter_stride", 2),
-                (text, "rope_scaling", None),
-            ):
-                if table.get(key, known) != known:
-                    raise CheckpointError(f"{file} has {key} {table[key]}; only {known} is known")
-            return cls.of(text, audio)
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise CheckpointError(f"{file} is no config of Step-Audio: {error!r}") from error
+        config = json.loads(file.read_text(encoding="utf-8"))
+        if (kind := config.get("model_type")) not in KINDS:
+            raise CheckpointError(f"{folder} holds a {kind} model, not Step-Audio ({' or '.join(KINDS)})")
+        audio = config["audio_encoder_config"]
+        text = {key: TEXT[key] for key in _OPTIONAL} | (config.get("text_config") or config)
+        for table, key, known in (
+            (audio, "kernel_size", 3),
+            (audio, "adapter_stride", 2),
+            (text, "rope_scaling", None),
+            (text, "hidden_act", "silu"),
+            (text, "use_sliding_window", False),
+            (text, "tie_word_embeddings", False),
+        ):
+            if table.get(key, known) != known:
+                raise CheckpointError(f"{file} has {key} {table[key]}; only {known} is known")
+        return cls.of(text, audio)
 
 
 class StepAudioModules(nn.Module):
@@ -140,12 +137,22 @@ async def load(folder: Path, *, device: str, capacity: int, threads: int) -> Tor
 
 
 def _loaded(folder: Path, device: torch.device, capacity: int, threads: int) -> Torch:
-    modules = StepAudioModules.empty(StepAudioConfig.read(folder), device)
+    modules = _empty(folder, device)
     dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
     names = {own: published_name(own) for own, _ in modules.named_parameters()}
     tokenizer = read_tokenizer(folder)
     load_weights(folder, modules, names, device, dtype)
     return assembled(modules, tokenizer, capacity=capacity, threads=threads)
+
+
+def _empty(folder: Path, device: torch.device) -> StepAudioModules:
+    """Modules of the sizes in config.json. Raises `CheckpointError`."""
+    try:
+        return StepAudioModules.empty(StepAudioConfig.read(folder), device)
+    except CheckpointError:
+        raise
+    except Exception as error:  # transformers looks at sizes in many places, and each raises what it likes
+        raise CheckpointError(f"{folder / 'config.json'} is no config of Step-Audio: {error!r}") from error
 
 
 def assembled(modules: StepAudioModules, tokenizer: PreTrainedTokenizerFast, *, capacity: int, threads: int) -> Torch:
@@ -162,9 +169,11 @@ def read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     file = folder / "tokenizer.json"
     if not file.exists():
         raise CheckpointError(f"{folder} has no tokenizer.json: download it again")
-    tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_file=str(file), eos_token=END, chat_template=TEMPLATE.read_text(encoding="utf-8")
-    )
+    template = TEMPLATE.read_text(encoding="utf-8")
+    try:
+        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(file), eos_token=END, chat_template=template)  # type: ignore[no-untyped-call]
+    except Exception as error:  # no narrower kind is what the library raises
+        raise CheckpointError(f"{file} can't be read: {error}") from error
     known = tokenizer.get_vocab()
     if missing := [token for token in (*SOUND_TAGS, "<|BOT|>", END) if token not in known]:
         raise CheckpointError(f"{file} is not Step-Audio's: it has no {', '.join(missing)}")

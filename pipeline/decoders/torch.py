@@ -22,6 +22,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from pipeline.decoders import hermes
 from pipeline.decoders.batch import Batch
+from pipeline.decoders.checkpoint import load_pretrained
 from pipeline.decoders.decoder import (
     DecoderError,
     Finished,
@@ -36,7 +37,7 @@ from pipeline.decoders.decoder import (
     Written,
 )
 from pipeline.decoders.messages import Piece, closes_a_sentence, joined, parted, stand_in
-from pipeline.decoders.reading import Atom, Reader, check_rewindable, chunks
+from pipeline.decoders.reading import Atom, Reader, check_exact, check_rewindable, chunks
 from pipeline.decoders.sampling import Sampler
 from pipeline.decoders.thoughts import ThoughtSplitter, format_of_template, mark_tokens
 from pipeline.decoders.units import UnitList
@@ -67,9 +68,11 @@ class Torch:
     ) -> None:
         """`sound_tags`: what the model expects before and behind a sound; "{number}" counts those of a prompt from 1.
 
-        Raises `DecoderError` for a model whose layers can't go back, or that has no chat template.
+        Raises `DecoderError` for a model whose layers can't go back, or not in so large a context, or that has no chat
+        template.
         """
         check_rewindable(model)
+        check_exact(model, capacity)
         if not tokenizer.chat_template:
             raise DecoderError(f"{tokenizer.name_or_path or 'the model'} has no chat template: choose a chat model")
         self.model = model.train(False)
@@ -94,13 +97,16 @@ class Torch:
 
     @classmethod
     async def load(cls, folder: Path, *, device: str, capacity: int, threads: int) -> "Torch":
-        """Load a model that `save_pretrained` wrote. `device`: "auto" is a GPU if there is one. There, in bfloat16."""
+        """Load a model that `save_pretrained` wrote. `device`: "auto" is a GPU if there is one. There, in bfloat16.
+
+        Raises `DecoderError`, `CheckpointError`.
+        """
         place = placed(device)
         dtype = torch.float32 if place == "cpu" else torch.bfloat16
 
         def loaded() -> "Torch":
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, local_files_only=True)
+            model = load_pretrained(AutoModelForCausalLM, folder, dtype)
             if not isinstance(tokenizer, PreTrainedTokenizerFast):
                 raise DecoderError(f"{folder} has no tokenizer.json: choose a model that has one")
             torch.nn.Module.to(model, place)
@@ -207,10 +213,8 @@ class TorchContext(UnitList):
         prompt, thinking = self._prompt(at_once=bool(forced))
         opening = _call_opening(forced)
         prompt = [*prompt, *self._decoder.tokenize(opening, control=True)]
-        room = self.capacity - len(prompt)
-        if room <= 0:
-            raise DecoderError(f"the prompt takes {len(prompt)} tokens and the context has {self.capacity}")
         logits, cached = await self._read(prompt)
+        room = self.capacity - len(prompt)
         parts = _Parts(self._decoder, thinking, opening)
         called = False
         async with aclosing(self._tokens(logits, sampling)) as tokens:
@@ -242,6 +246,8 @@ class TorchContext(UnitList):
 
     async def _read(self, prompt: Sequence[Atom]) -> tuple[torch.Tensor, int]:
         """Read what is new in `prompt`. The logits of what follows it, and how many atoms had been read before."""
+        if len(prompt) >= self.capacity:
+            raise DecoderError(f"the prompt takes {len(prompt)} tokens and the context has {self.capacity}")
         reader = self._reader
         cached = await self._decoder.run(partial(reader.keep, prompt))
         logits = torch.empty(0)

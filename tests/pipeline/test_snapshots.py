@@ -102,6 +102,15 @@ def test_without_a_commit_the_user_is_asked_for_one(tmp_path: Path) -> None:
     assert large(revision="").size == 5_000
 
 
+@pytest.mark.parametrize("revision", ["", "main", "../..", "a" * 7, "A" * 40, "g" * 40, "a" * 41])
+@pytest.mark.parametrize("pinned", ["", COMMIT])
+def test_what_is_no_whole_commit_is_refused(revision: str, pinned: str, tmp_path: Path) -> None:
+    store = ModelStore(tmp_path, models={"large": large(pinned)})
+    for ask in (store.resolve, store.verify, store.state):
+        with pytest.raises(ModelError, match=r'is no commit: choose one at https://\S+ and say model = "large@COMMIT"'):
+            ask(f"large@{revision}")
+
+
 def test_every_known_snapshot_is_pinned_or_asks_for_it() -> None:
     for name, model in known_models().items():
         for source in model.sources:
@@ -109,6 +118,7 @@ def test_every_known_snapshot_is_pinned_or_asks_for_it() -> None:
                 assert len(bytes.fromhex(source.revision)) == 20 or name == "step-audio-r1"
                 assert model.parameters > 1e9
                 assert source.bytes >= 2 * model.parameters
+                assert model.cached_per_token > 0
 
 
 async def test_a_machine_that_can_not_hold_a_model_is_told_before_the_download(tmp_path: Path) -> None:

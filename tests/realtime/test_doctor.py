@@ -50,7 +50,7 @@ def test_a_decoder_that_this_machine_can_not_hold_fails(config: Path, monkeypatc
     config.write_text('[decoder]\nbackend = "torch"\nmodel = "qwen2.5-omni-3b"\ndevice = "cpu"\n')
     found = findings(config)["decoder"]
     assert found.mark == "fail"
-    assert "takes 20 GB of memory on the CPU, in float32, and cpu has 1 GB" in found.finding
+    assert "takes 21 GB of memory on the CPU, in float32, and cpu has 1 GB" in found.finding
 
 
 def test_wrong_settings_fail(config: Path) -> None:

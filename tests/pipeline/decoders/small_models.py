@@ -8,6 +8,10 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
     Gemma3ForCausalLM,
     Gemma3TextConfig,
+    LlamaConfig,
+    LlamaForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerFast,
     Qwen2Config,
@@ -78,6 +82,47 @@ def gemma() -> PreTrainedModel:
             )
         )
     )
+
+
+EXACT = 128
+"""Tokens up to which `phi` and `llama` make the keys of what they were trained on."""
+
+
+@lru_cache
+def phi() -> PreTrainedModel:
+    """Positions by other factors in a longer context: longrope."""
+    torch.manual_seed(0)
+    rope = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
+    config = Phi3Config(
+        vocab_size=VOCABULARY,
+        hidden_size=WIDTH,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=4096,
+        original_max_position_embeddings=EXACT,
+        rope_parameters=rope,
+        pad_token_id=0,
+    )
+    return lively(Phi3ForCausalLM(config))
+
+
+@lru_cache
+def llama() -> PreTrainedModel:
+    """Positions by a base that grows with the context: dynamic NTK."""
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=WIDTH,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=EXACT,
+        rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 4.0},
+    )
+    return lively(LlamaForCausalLM(config))
 
 
 def lively(model: PreTrainedModel) -> PreTrainedModel:

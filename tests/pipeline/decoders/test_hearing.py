@@ -1,6 +1,7 @@
 """Folders as published, loaded as a decoder with an ear: what it makes of a sound is what transformers makes of it."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoFeatureExtractor, PreTrainedModel
 
 from pipeline.audio import INPUT_RATE
 from pipeline.decoders import hearing
+from pipeline.decoders.checkpoint import CheckpointError
 from pipeline.decoders.decoder import Close, DecoderError, Finished, Open, Sampling
 from pipeline.decoders.torch import Torch
 from tests.pipeline.decoders import hearing_models
@@ -87,6 +90,24 @@ async def test_sound_is_read_as_transformers_reads_it(build: Build, tmp_path: Pa
     assert expected.std() > 0.1, "a model that says the same of everything proves nothing"
 
 
+@pytest.mark.parametrize("build", BUILDS, ids=lambda build: build.__name__)
+async def test_weights_that_do_not_fit_are_refused_by_name(build: Build, tmp_path: Path) -> None:
+    build(tmp_path)
+    file, part = tmp_path / "model.safetensors", r"layers\.1\.self_attn\.q_proj(\.linear)?\.weight"
+    weights = load_file(file) | {"talker.codec_head.weight": torch.zeros(2, 2)}
+    heard, read = sorted((name for name in weights if re.search(part, name)), key=lambda name: "audio" not in name)
+    for changed, said in (
+        ({name: weights[name] for name in weights if name != heard}, rf"audio_tower\.{part} is missing"),
+        ({name: weights[name] for name in weights if name != read}, rf"language_model\.{part} is missing"),
+        (weights | {read: torch.zeros(5, 7)}, rf"language_model\.{part} is \[5, 7\] and should be \[32, 32\]"),
+    ):
+        save_file(changed, file)
+        with pytest.raises(CheckpointError, match=said):
+            await hearing.load(tmp_path, device="cpu", capacity=1000, threads=1)
+    save_file(weights, file)
+    await (await hearing.load(tmp_path, device="cpu", capacity=1000, threads=1)).close()
+
+
 async def test_sounds_are_counted_where_the_template_counts_them(tmp_path: Path) -> None:
     hearing_models.qwen2_audio(tmp_path)
     decoder = await hearing.load(tmp_path, device="cpu", capacity=1000, threads=1)
@@ -120,6 +141,7 @@ async def test_a_chat_template_may_lie_with_the_processor(tmp_path: Path) -> Non
     [
         ('{"model_type": "voxtral_realtime"}', "holds a voxtral_realtime model, which can't be the decoder: it writes"),
         ("{}", "no folder of a transformers model: KeyError"),
+        ("[]", "no folder of a transformers model: TypeError"),
     ],
 )
 async def test_what_can_not_answer_is_refused(config: str, message: str, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A KV cache that is read on, gone back in and forked, against reading everything anew."""
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,13 +31,13 @@ from transformers.models.qwen2_audio.modeling_qwen2_audio import Qwen2AudioForCo
 
 from pipeline.audio import INPUT_RATE
 from pipeline.decoders.decoder import DecoderError
-from pipeline.decoders.reading import CHUNK, Atom, Reader, check_rewindable, chunks
+from pipeline.decoders.reading import CHUNK, Atom, Reader, check_exact, check_rewindable, chunks
 from pipeline.embeddings import Embeddings, Sound
 from pipeline.encoders.encoder import Encoder
 from pipeline.encoders.qwen_audio import Qwen2Audio
 from pipeline.encoders.qwen_omni import Qwen3Asr, Qwen25Omni
 from pipeline.encoders.voxtral import Voxtral
-from tests.pipeline.decoders.small_models import VOCABULARY, WIDTH, gemma, qwen
+from tests.pipeline.decoders.small_models import EXACT, VOCABULARY, WIDTH, gemma, llama, phi, qwen
 from tests.pipeline.encoders.towers import made, randomized
 from tts.synthesizer import Pcm
 
@@ -192,6 +193,25 @@ def test_a_model_that_can_not_go_back_is_refused_by_name() -> None:
     )
     with pytest.raises(DecoderError, match=r"Lfm2ForCausalLM has layers that can't go back .*LinearAttentionLayer"):
         check_rewindable(Lfm2ForCausalLM(config))
+
+
+@pytest.mark.parametrize(
+    ("build", "said"),
+    [(phi, r"Phi3ForCausalLM \(rope_type longrope\)"), (llama, r"LlamaForCausalLM \(rope_type dynamic\)")],
+)
+def test_a_context_in_which_positions_would_change_is_refused(build: Callable[[], PreTrainedModel], said: str) -> None:
+    check_exact(build(), EXACT)
+    with pytest.raises(DecoderError, match=f"{said} .* set decoder.context_tokens to at most {EXACT}"):
+        check_exact(build(), EXACT + 1)
+
+
+def test_one_kind_of_layer_is_enough_to_refuse_it() -> None:
+    check_exact(gemma(), 100_000)
+    model = copy.deepcopy(gemma())
+    model.config.max_position_embeddings = EXACT
+    model.config.rope_parameters["full_attention"] = {"rope_type": "dynamic", "rope_theta": 1e4, "factor": 4.0}
+    with pytest.raises(DecoderError, match="rope_type dynamic"):
+        check_exact(model, EXACT + 1)
 
 
 AUDIO = {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 4, "encoder_ffn_dim": 64}

@@ -255,10 +255,19 @@ async def test_weights_that_do_not_fit_are_refused_by_name(
         ({"audio_encoder_config": {**AUDIO, "adapter_stride": 4}}, "adapter_stride 4; only 2 is known"),
         ({"text_config": {**TEXT, "hidden_size": 64}}, r"should be \[.*64.*and \d+ more"),
         ({"audio_encoder_config": {}}, "no config of Step-Audio: KeyError"),
+        ({"audio_encoder_config": {**AUDIO, "n_audio_head": 5}}, "no config of Step-Audio: ValueError.*divisible"),
+        ({"text_config": {**TEXT, "num_attention_heads": 0}}, "no config of Step-Audio: ZeroDivisionError"),
+        ({"text_config": {**TEXT, "num_hidden_layers": "2"}}, "no config of Step-Audio: .*num_hidden_layers"),
+        ({"text_config": {**TEXT, "rope_theta": None}}, "no config of Step-Audio: TypeError"),
+        ({"text_config": {**TEXT, "hidden_act": "gelu"}}, "hidden_act gelu; only silu is known"),
+        ({"text_config": {**TEXT, "use_sliding_window": True}}, "use_sliding_window True; only False is known"),
+        ({"text_config": {**TEXT, "tie_word_embeddings": True}}, "tie_word_embeddings True; only False is known"),
+        ([], "no config of Step-Audio: AttributeError"),
     ],
 )
-async def test_a_config_that_does_not_fit_is_refused(folder: Path, change: dict[str, Any], said: str) -> None:
-    (folder / "config.json").write_text(json.dumps({**CONFIG, **change}))
+async def test_a_config_that_does_not_fit_is_refused(folder: Path, change: Any, said: str) -> None:  # noqa: ANN401
+    config = {**CONFIG, **change} if change else change
+    (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(CheckpointError, match=said):
         await loaded(folder)
 
@@ -270,10 +279,44 @@ async def test_a_download_that_is_not_complete_is_refused(folder: Path, file: st
         await loaded(folder)
 
 
-async def test_a_damaged_file_is_refused(folder: Path) -> None:
-    (folder / SECOND).write_bytes(b"<html>not found</html>")
-    with pytest.raises(CheckpointError, match="can't be read"):
+@pytest.mark.parametrize("file", [SECOND, "tokenizer.json"])
+async def test_a_damaged_file_is_refused(folder: Path, file: str) -> None:
+    (folder / file).write_bytes(b"<html>not found</html>")
+    with pytest.raises(CheckpointError, match=f"{file} can't be read"):
         await loaded(folder)
+
+
+async def test_a_folder_in_the_place_of_a_file_is_refused(folder: Path) -> None:
+    (folder / SECOND).unlink()
+    (folder / SECOND).mkdir()
+    with pytest.raises(CheckpointError, match=f"{SECOND} can't be read"):
+        await loaded(folder)
+
+
+@pytest.mark.parametrize("index", ["[]", "null", "{", '{"weight_map": []}', '{"weight_map": {"a": 3}}'])
+async def test_an_index_of_something_else_is_refused(folder: Path, index: str) -> None:
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(CheckpointError, match="is no index of weights"):
+        await loaded(folder)
+
+
+@pytest.mark.parametrize("file", [FIRST, SECOND])
+async def test_a_tensor_that_is_there_twice_is_refused(folder: Path, file: str) -> None:
+    """The one that was looked at need not be the one that is loaded."""
+    weights = [load_file(folder / name) for name in (FIRST, SECOND)]
+    twice = next(iter(weights[file == FIRST]))
+    save_file(weights[file == SECOND] | {twice: torch.zeros(3)}, folder / file)
+    with pytest.raises(CheckpointError, match=f"{SECOND} has {twice}, as another file has"):
+        await loaded(folder)
+
+
+@pytest.mark.parametrize(("dtype", "name"), [(torch.int8, "I8"), (torch.float8_e4m3fn, "F8_E4M3")])
+async def test_weights_that_need_a_scale_are_refused(
+    tmp_path: Path, weights: Weights, dtype: torch.dtype, name: str
+) -> None:
+    write(tmp_path, {**weights, "lm_head.weight": weights["lm_head.weight"].to(dtype)})
+    with pytest.raises(CheckpointError, match=rf"lm_head\.weight in .* is {name}; weights may be F64, F32, F16, BF16"):
+        await loaded(tmp_path)
 
 
 async def test_another_models_tokenizer_is_refused(folder: Path) -> None:

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import PreTrainedModel
+from safetensors.torch import load_file, save_file
+from transformers import PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
+from pipeline.decoders.checkpoint import CheckpointError
 from pipeline.decoders.decoder import (
     Close,
     Context,
@@ -32,7 +34,19 @@ from pipeline.embeddings import Embeddings
 from pipeline.models import ModelStore
 from pipeline.registry import DECODERS
 from pipeline.settings import DecoderSettings, PipelineSettings
-from tests.pipeline.decoders.small_models import CHATML, SOUND_TAGS, VOCABULARY, WIDTH, gemma, qwen, tokenizer
+from tests.pipeline.decoders.small_models import (
+    CHATML,
+    EXACT,
+    SOUND_TAGS,
+    VOCABULARY,
+    WIDTH,
+    gemma,
+    lively,
+    llama,
+    phi,
+    qwen,
+    tokenizer,
+)
 
 GREEDY = Sampling(temperature=0, top_p=1, max_tokens=12)
 TOOL = Tool("light", "Switch a light.", {"type": "object", "properties": {"on": {"type": "boolean"}}})
@@ -348,6 +362,30 @@ async def test_a_template_that_drops_or_refuses_messages_is_told() -> None:
                 await context.length()
 
 
+@pytest.mark.parametrize("model", [phi, llama])
+async def test_what_is_too_long_leaves_no_trace_in_what_was_read(model: Callable[[], PreTrainedModel]) -> None:
+    """These models would read all of it with other positions, of which the beginning would be kept."""
+    async with decoder(model(), capacity=EXACT) as decoding:
+        fresh = decoding.open("Be brief.")
+        await fresh.append(asked("Well?"))
+        expected, _ = await answer(fresh)
+        used = decoding.open("Be brief.")
+        mark = used.mark()
+        await used.append([Open("user"), Text("a" * EXACT)])
+        with pytest.raises(DecoderError, match=r"the prompt takes \d+ tokens and the context has 128"):
+            await used.end_of_turn_probability()
+        with pytest.raises(DecoderError, match="the context has 128"):
+            await used.fork()
+        used.rewind(mark)
+        await used.append(asked("Well?"))
+        assert (await answer(used))[0] == expected
+
+
+def test_a_model_whose_positions_would_change_is_refused() -> None:
+    with pytest.raises(DecoderError, match="to at most 128"):
+        Torch(phi(), tokenizer(), capacity=EXACT + 1, threads=1)
+
+
 def test_a_model_without_a_template_is_refused() -> None:
     with pytest.raises(DecoderError, match="no chat template"):
         Torch(qwen(), tokenizer(None), capacity=100, threads=1)
@@ -368,3 +406,32 @@ async def test_a_model_is_loaded_from_the_folder_that_the_settings_name(tmp_path
         context = decoding.open("Be brief.")
         await context.append(asked("Well?"))
         assert (await answer(context))[0] == text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (None, r"model\.layers\.1\.mlp\.up_proj\.weight is missing"),
+        (torch.zeros(5, 7), r"model\.layers\.1\.mlp\.up_proj\.weight is \[5, 7\] and should be \[64, 32\]"),
+    ],
+)
+async def test_weights_that_do_not_fit_are_refused_by_name(
+    change: torch.Tensor | None, said: str, tmp_path: Path
+) -> None:
+    qwen().save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    del weights["model.layers.1.mlp.up_proj.weight"]
+    changed = {} if change is None else {"model.layers.1.mlp.up_proj.weight": change}
+    save_file(weights | changed, tmp_path / "model.safetensors")
+    with pytest.raises(CheckpointError, match=said):
+        await Torch.load(tmp_path, device="cpu", capacity=1000, threads=1)
+
+
+async def test_what_a_model_has_twice_may_be_in_its_folder_once(tmp_path: Path) -> None:
+    config = Qwen2Config(**(qwen().config.to_dict() | {"tie_word_embeddings": True}))
+    lively(Qwen2ForCausalLM(config)).save_pretrained(tmp_path)
+    tokenizer().save_pretrained(tmp_path)
+    assert "lm_head.weight" not in load_file(tmp_path / "model.safetensors")
+    decoding = await Torch.load(tmp_path, device="cpu", capacity=1000, threads=1)
+    await decoding.close()
