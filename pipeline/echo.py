@@ -2,7 +2,9 @@
 
 What was played is known to the sample. Sound that is for the most part the same, only quieter and later, is an echo:
 the two are correlated at some delay. A person who speaks over the echo is louder, and takes the correlation away.
-Where an answer fades, its echo sinks into the noise of the room, and correlation with it; but then nobody is loud.
+Only the lower half of the band is compared: resamplers, codecs and loudspeakers turn the phase of the upper one, where
+an answer that ends in an "s" would be no echo of itself. Where an answer fades, its echo sinks into the noise of the
+room, and correlation with it; but then nobody is loud.
 """
 
 from collections import deque
@@ -23,6 +25,8 @@ below 0.55; of the echoes alone 99 % lie above 0.75."""
 _LOUDER = 2.0
 """Energy over that of the room from which somebody may be speaking. An echo as loud as the room's noise correlates at
 0.7 with what was played, and one that is quieter soon at less than `SAME`."""
+_BAND_HZ = 3500
+_TAPS = 63
 _ROOM = 125
 """Frames: the quietest window of the last 4 s is the noise of the room."""
 _INAUDIBLE = 1e-4
@@ -71,16 +75,33 @@ class EchoDetector:
 
     def heard(self, window: Pcm) -> None:
         """The last `WINDOW` samples that were heard when those were played; fewer tell nothing."""
-        self._heard = window
-        if len(window) == WINDOW:
-            self._energies.append(float(np.mean(window**2)))
+        self._heard = _low(window) if len(window) == WINDOW else silence(0)
+        if len(self._heard):
+            self._energies.append(float(np.mean(self._heard**2)))
 
     def explains(self) -> bool:
         """Whether what is heard is an echo of what was played by then, and nobody's voice."""
-        played = self._played.last(WINDOW + REACH)
-        if len(self._heard) < WINDOW or not played.any():
+        played = _low(self._played.last(WINDOW + REACH))
+        if not len(self._heard) or not played.any():
             return False
         return self._energies[-1] < _LOUDER * min(self._energies) or likeness(self._heard, played) >= SAME
+
+
+def _low(pcm: Pcm) -> Pcm:
+    """`pcm` below `_BAND_HZ`, shorter by what the filter sees at once."""
+    low: Pcm = np.convolve(pcm, _LOW_PASS, "valid")
+    return low
+
+
+def _low_pass() -> Pcm:
+    """A windowed sinc."""
+    at = np.arange(_TAPS) - _TAPS // 2
+    taps = np.sinc(2 * _BAND_HZ / INPUT_RATE * at) * np.hamming(_TAPS)
+    low_pass: Pcm = (taps / taps.sum()).astype(np.float32)
+    return low_pass
+
+
+_LOW_PASS = _low_pass()
 
 
 def likeness(heard: Pcm, played: Pcm) -> float:

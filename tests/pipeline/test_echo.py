@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soxr
 
 from pipeline.audio import INPUT_RATE
 from pipeline.echo import WINDOW, EchoDetector, Sound
@@ -45,6 +46,21 @@ def test_the_echo_is_known(late_s: float, reverberant: bool) -> None:
     found = explained(echo, AGENT)
     assert len(found) > 10
     assert np.mean(found) > 0.95
+
+
+@pytest.mark.parametrize("name", ["turn_02", "turn_06", "turn_08", "turn_12"])
+def test_an_echo_is_known_whatever_has_turned_its_phase(name: str) -> None:
+    """Played and heard come through resamplers of their own."""
+    words = read_wav(RECORDINGS / f"{name}.wav", 24_000)
+    speaking = np.flatnonzero(np.abs(words) > 0.01)
+    words = words[: speaking[-1] + 24_000 // 4]
+    sound = Sound(24_000)
+    sound.send(words)
+    played = sound.take(len(words))
+    echo = np.convolve(soxr.resample(words, 24_000, INPUT_RATE), room(0.18, True))[: len(played)]
+    noise = np.random.default_rng(1).standard_normal(len(echo)) * 10 ** (-55 / 20)
+    found = explained((echo + noise).astype(np.float32), played[: len(echo)], loud=0.0)
+    assert np.mean(found) > 0.98
 
 
 def test_an_echo_that_fades_into_the_noise_of_the_room_is_nobody() -> None:
