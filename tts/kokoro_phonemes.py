@@ -19,7 +19,9 @@ PAUSES = frozenset((PAD, *(TOKENS[mark] for mark in MARKS)))
 """Tokens during which there is silence."""
 
 _VOWEL = "aæɑɒəɐɚɛɜɪiuʊʌɔᵻeoAIOQWY"
-_BOTH = (("tʃ", "ʧ"), ("dʒ", "ʤ"), ("eɪ", "A"), ("aɪ", "I"), ("aʊ", "W"), ("ɔɪ", "Y"), ("ɐ", "ə"), ("n̩", "ᵊn"))
+_I = ("^(?=aɪ[^ˈˌ]*$)", "ˌ")
+"""Kokoro knows "I", "I'm" and "I'll" with a little stress; without any it swallows them."""
+_BOTH = (_I, ("tʃ", "ʧ"), ("dʒ", "ʤ"), ("eɪ", "A"), ("aɪ", "I"), ("aʊ", "W"), ("ɔɪ", "Y"), ("ɐ", "ə"), ("n̩", "ᵊn"))
 _AMERICAN = (
     *_BOTH,
     ("oʊ", "O"),

@@ -27,6 +27,10 @@ FLOAT = TensorProto.FLOAT
         ("kˈæpɪɾəl", "kˈæpɪTᵊl", "kˈapɪtəl"),
         ("bˈʌʔn̩", "bˈʌʔn", "bˈʌtᵊn"),
         ("ɐbˌaʊt", "əbˌWt", "əbˌWt"),
+        ("aɪ", "ˌI", "ˌI"),
+        ("aɪm", "ˌIm", "ˌIm"),
+        ("aɪdˈiə", "Idˈiə", "Idˈiə"),
+        ("ˈaɪs", "ˈIs", "ˈIs"),
     ],
 )
 def test_accents(ipa: str, american: str, british: str) -> None:
