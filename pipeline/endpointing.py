@@ -10,6 +10,8 @@ from pipeline.turn import Thresholds
 
 _FILLED_PAUSE = re.compile(r"\b(?:u+m+|u+h+|e+r+m*|h+m+)\W*$", re.IGNORECASE)
 """A person who says "um" goes on."""
+_DICTATED = re.compile(r"\b(?:number|code|pin|zip|card|account|password)\b.*\d\W*$", re.IGNORECASE | re.DOTALL)
+"""Digits are dictated in groups, with pauses between them."""
 
 
 def thresholds(settings: TurnSettings, detection: TurnDetection) -> Thresholds:
@@ -46,7 +48,7 @@ def patience(settings: TurnSettings, detection: SemanticVad, words: str, end_of_
     """
     if end_of_turn is None:
         return samples(settings.silence_s * _factor(settings, detection))
-    if _FILLED_PAUSE.search(words):
+    if _FILLED_PAUSE.search(words) or _DICTATED.search(words):
         end_of_turn = 0.0
     low, high = math.log(settings.incomplete_probability), math.log(settings.complete_probability)
     completeness = (math.log(max(end_of_turn, 1e-9)) - low) / max(high - low, 1e-9)

@@ -23,6 +23,10 @@ AUTO = SemanticVad()
         ("Uh", 0.9, 1.5),
         ("Play the drum", 0.9, 0.3),
         ("Call her", 0.9, 0.3),
+        ("My phone number is 555", 0.9, 1.5),
+        ("The code is 7, 9, 2", 0.9, 1.5),
+        ("The square root of 144", 0.9, 0.3),
+        ("Your number, please", 0.9, 0.3),
     ],
 )
 def test_the_wait_falls_with_how_complete_the_words_are(words: str, probability: float, wait_s: float) -> None:
