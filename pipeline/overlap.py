@@ -6,7 +6,7 @@ from typing import Literal
 
 from pipeline.answers import Answers
 from pipeline.audio import INPUT_RATE
-from pipeline.backchannel import HUMS, breaks_in, takes_the_floor
+from pipeline.backchannel import beyond, breaks_in, hums_unlike
 from pipeline.encoders.encoder import Overhearing
 from pipeline.endpointing import samples
 from pipeline.events import Playback
@@ -83,11 +83,12 @@ class Overlap:
         if not text and not going_on:
             text = stream.finish().text
         phrases = engine.settings.turn
-        takes_it = takes_the_floor(text, going_on, phrases.backchannels)
-        sure = breaks_in(text, phrases.interruptions) or len(pcm) >= _LONGEST_HUM
+        words = beyond(text, going_on, phrases.backchannels)
+        takes_it = bool(words)
+        sure = breaks_in(words, phrases.interruptions) or len(pcm) >= _LONGEST_HUM
         if takes_it and not sure and isinstance(stream, Overhearing):
             # Recognizers know few hums, and write what sounds like one: "scan them home", "and I'm hum".
-            takes_it = stream.margin(text, HUMS) > _SURE
+            takes_it = stream.margin(text, hums_unlike(text)) > _SURE
         log.debug("over the answer: %r, %s", text, "a barge-in" if takes_it else "nothing that stops it")
         return takes_it
 

@@ -158,14 +158,30 @@ class TurnSettings(Section):
     backchannels: tuple[str, ...] = (
         *("yeah", "yes", "yep", "yup", "right", "all right", "alright", "ok", "okay", "sure", "of course", "oh", "ah"),
         *("wow", "really", "great", "cool", "nice", "good", "fine", "true", "exactly", "indeed", "absolutely"),
-        *("totally", "definitely", "interesting", "i see", "i know", "got it", "go on", "makes sense", "no way"),
+        *("totally", "definitely", "interesting", "perfect", "amazing", "awesome", "wonderful", "lovely", "brilliant"),
+        *(
+            "i see",
+            "i know",
+            "i understand",
+            "i get it",
+            "i agree",
+            "understand",
+            "understood",
+            "got it",
+            "gotcha",
+            "for sure",
+        ),
+        *("go on", "please go on", "keep going", "go ahead", "makes sense", "sounds good", "fair enough", "no way"),
+        *("no kidding", "you're right", "that's", "that", "so", "very"),
     )
-    """What people say to one who speaks so that he goes on, beside hums; lower case."""
+    """What people say to one who speaks so that he goes on, beside hums; lower case. They may follow each other."""
     interruptions: tuple[str, ...] = (
         *("stop", "wait", "no", "hold on", "hang on", "what", "but", "actually", "excuse me", "sorry", "hey"),
         *("one moment", "one second", "just a", "never mind", "enough", "be quiet", "shut up", "pause", "listen"),
-        *("how", "why", "when", "where", "who", "can you", "could you", "i have", "i want", "i need", "let me"),
-        "please",
+        *("how", "why", "when", "where", "who", "what's", "how's", "where's", "who's", "can you", "could you", "can i"),
+        *("do you", "are you", "is it", "is there", "i have", "i want", "i need", "i mean", "i don't", "i'd like"),
+        *("let me", "tell me", "give me", "not", "don't", "cancel", "help", "quiet", "next", "skip", "repeat", "again"),
+        *("forget it", "please"),
     )
     """How people begin who want the floor; what else they say must be unlike any hum; lower case."""
     max_turn_s: float = Field(default=120, ge=5)
