@@ -36,6 +36,8 @@ WORD_SAMPLES = 4_410
 
 OVER = 0.2
 """The level of speech over the agent's voice."""
+LOUD = 0.0505
+"""The mean level from which a frame is speech; no whole number of samples at `OVER` comes to just that."""
 
 
 class ScriptedDecoder:
@@ -244,7 +246,7 @@ class ScriptedVadStream:
         audio = np.concatenate((self._waiting, pcm))
         whole = len(audio) // FRAME_SAMPLES * FRAME_SAMPLES
         self._waiting = audio[whole:]
-        return [float(np.abs(frame).mean() > 0.05) for frame in audio[:whole].reshape(-1, FRAME_SAMPLES)]
+        return [float(np.abs(frame).mean() > LOUD) for frame in audio[:whole].reshape(-1, FRAME_SAMPLES)]
 
 
 def engine(

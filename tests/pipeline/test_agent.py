@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.commands import (
@@ -42,7 +42,7 @@ from pipeline.events import (
 )
 from pipeline.items import FunctionCall, FunctionOutput, Message
 from pipeline.settings import PipelineSettings, TurnSettings
-from tests.doubles import VOICE_RATE, WORD_SAMPLES
+from tests.doubles import LOUD, OVER, VOICE_RATE, WORD_SAMPLES
 from tests.pipeline.talk import SETTINGS, Talk, talk
 
 BY_HAND = replace(SETTINGS, turn_detection=None)
@@ -111,6 +111,7 @@ async def test_the_conversation_is_remembered() -> None:
 
 @settings(max_examples=40)
 @given(st.floats(0.0, 3.0))
+@example(0.12)
 def test_after_a_barge_in_the_history_holds_exactly_the_played_words(listened_s: float) -> None:
     import asyncio
 
@@ -129,7 +130,7 @@ def test_after_a_barge_in_the_history_holds_exactly_the_played_words(listened_s:
             await conversation.be_silent(0.5)
             await answered(conversation)
             speech, into_frame = divmod(answer_began + round(listened_s * 16_000), 512)
-            loud_enough = (512 - into_frame) / 512 * 0.2 > 0.05  # for the scripted detector, in the frame it begins in
+            loud_enough = (512 - into_frame) / 512 * OVER > LOUD  # for the scripted detector, in the frame it begins in
             onset = speech if loud_enough else speech + 1
             left_s = 10 * WORD_S - ((onset + 1) * 512 - answer_began) / 16_000
             stopped = (onset + (3 if left_s >= 0.5 else 2)) * 512
