@@ -2,12 +2,13 @@
 
 import html
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 
+from tts import latex
+from tts.boundaries import ENDING, Boundary, boundary_behind
 from tts.numbers import cardinal
 from tts.synthesizer import Clause, Word
-from tts.text import AFTER, DASHES, MARKS, MONTH, OPENING, first_mark, paused, spoken_words
+from tts.text import MARKS, OPENING, first_mark, paused, spoken_words
 
 SENTENCE_WORDS = 3
 """A sentence that is shorter than this is spoken with the next one."""
@@ -15,58 +16,73 @@ FIRST_WORDS, LATER_WORDS = 3, 7
 """Words from which a comma or the like ends a clause: few in the first one, for its sound to begin early."""
 LONGEST = 28
 """Words after which a clause is cut without a mark."""
-HELD = 200
-"""Characters that an opening "[" or backtick may wait for the one that closes it."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Boundary:
-    """A place where a clause may end."""
-
-    sentence: bool
-    stop: str
-    unless: Callable[[str], bool] | None = None
-    """Asked with the first letter or digit of the next word: whether the clause goes on after all."""
+LONGEST_WORD, LONGEST_SAID = 40, 80
+"""Letters of one word, and of what is said for it, above which it is cut: its sound would begin too late."""
+WRAPPED, SURELY_WRAPPED = 4, 10
+"""Words of a line without a mark that goes on in the next line, if that begins in lower case, or with any letter."""
+HELD, HELD_LINES = 200, 1000
+"""Characters that an opening "[", "$" or backtick, and a "$$" or "<!--", may wait for the one that closes it."""
 
 
 class ClauseSplitter:
     """One answer, fed in pieces that may be cut anywhere.
 
     Markdown goes: its marks are in no word. Code blocks and emoji stay in `written`, and nothing of them is spoken.
-    A line's end ends a clause. Whatever the pieces, the clauses are the same.
+    Formulas in LaTeX become plain characters. A line's end ends a clause, but not in a paragraph that is wrapped.
+    Whatever the pieces, the clauses are the same.
     """
 
     def __init__(self) -> None:
         self._raw = ""
         """The word that is being written, with its markup."""
         self._parts: list[str | Word | None] = []
-        """The open clause: text, words that are spoken in a way of their own, and None between cells of a table."""
+        """The open clause: text, words that are spoken in a way of their own, and None for a pause."""
         self._words = 0
-        self._maybe: _Boundary | None = None
+        self._maybe: Boundary | None = None
         self._first = True
         self._line = _Line()
+        self._line_over = False
+        """The line may be over: the first letter of the next one decides."""
         self._in_code = False
         self._ready: list[Clause] = []
 
     def push(self, text: str) -> list[Clause]:
         """Take the next piece of text; the clauses that it completed."""
         for character in text:
-            if character == "\n":
-                self._end_line(".")
-            elif not character.isspace():
-                self._raw += character
-                if self._maybe and character.isalnum():
-                    self._settle(character)
-            elif len(self._raw) < HELD and _is_unclosed(self._raw):
-                self._raw += " "
-            else:
-                self._end_word()
+            self._read(character)
         return self._taken()
 
     def flush(self) -> list[Clause]:
         """The text is over: what is left of it."""
-        self._end_line("")
+        self._end_line("." if self._line_over else "")
         return self._taken()
+
+    def _read(self, character: str) -> None:
+        if self._line_over:
+            if character.isspace() and character != "\n":
+                return
+            if not self._line.goes_on(character):
+                self._end_line(".")
+            self._line_over = False
+        held = "" if self._in_code else self._raw
+        if not character.isspace():
+            if latex.is_price(held, character):
+                self._end_word()
+            self._raw += character
+            self._settle(self._raw)
+            if len(self._raw) == HELD and self._raw.isalnum():
+                # Neither markup nor an address: its sound needs not wait for its end.
+                self._end_word()
+                self._close("")
+        elif character == "\n" and not _spans_lines(held):
+            self._end_word()
+            self._line_over = not self._in_code and self._line.may_wrap and not _mark(self._parts)
+            if not self._line_over:
+                self._end_line(".")
+        elif _spans_words(held):
+            self._raw += " "
+        else:
+            self._end_word()
 
     def _taken(self) -> list[Clause]:
         ready, self._ready = self._ready, []
@@ -74,12 +90,11 @@ class ClauseSplitter:
 
     def _end_line(self, stop: str) -> None:
         self._end_word()
-        self._maybe = None
         self._close(_mark(self._parts) or ("" if self._in_code else stop))
         self._line = _Line()
 
     def _end_word(self) -> None:
-        raw, self._raw = self._raw, ""
+        raw, self._raw = self._raw.rstrip(), ""
         if not raw:
             return
         if re.match(r"(```|~~~)(?!.*\1)", raw) and self._line.empty:
@@ -92,36 +107,50 @@ class ClauseSplitter:
             self._parts.append(Word(raw, ""))
             return
         for part in self._line.parts(raw):
-            self._add(part)
+            *pieces, last = _bounded(part) if isinstance(part, str) else [part]
+            for piece in pieces:
+                self._add(piece)
+                self._close("")
+            self._add(last)
 
     def _add(self, part: str | Word | None) -> None:
+        if not isinstance(part, str):
+            self._parts.append(part)
+            return
+        self._settle(part + " ")
         previous = next((p for p in reversed(self._parts) if isinstance(p, str)), "")
         self._parts.append(part)
-        if not isinstance(part, str):
-            return
+        self._maybe = None
         if any(map(str.isalnum, part)):
             self._words += 1
-        else:
-            self._maybe = None
-        boundary = _boundary(part, previous)
-        if boundary is None:
-            # A number may belong with what follows it, so it is the last resort.
-            if self._words >= (LONGEST if part.isalpha() else 2 * LONGEST):
-                self._close("")
-        elif boundary.unless:
+            self._line.words += 1
+        boundary = boundary_behind(part, previous.lstrip(OPENING))
+        if boundary and boundary.goes_on:
             self._maybe = boundary
-        else:
+        elif boundary:
+            self._reach(boundary)
+        # A number may belong with what follows it, so it is the last resort.
+        if self._words >= (LONGEST if part.isalpha() else 2 * LONGEST):
+            self._close("")
+
+    def _settle(self, following: str) -> None:
+        """Decide about the boundary that depends on the next word, as soon as enough of that is there."""
+        boundary = self._maybe
+        if not boundary or not boundary.goes_on:
+            return
+        word = re.search(r"[^\W_].*", following)
+        goes_on = boundary.goes_on(word.group()) if word else None
+        if goes_on is not None:
+            self._maybe = None
+        if goes_on is False:
             self._reach(boundary)
 
-    def _settle(self, character: str) -> None:
-        boundary, self._maybe = self._maybe, None
-        if boundary and boundary.unless and not boundary.unless(character):
-            self._reach(boundary)
-
-    def _reach(self, boundary: _Boundary) -> None:
+    def _reach(self, boundary: Boundary) -> None:
         shortest = SENTENCE_WORDS if boundary.sentence else FIRST_WORDS if self._first else LATER_WORDS
         if self._words >= shortest:
             self._close(boundary.stop)
+        elif boundary.sentence:
+            self._parts.append(None)
 
     def _close(self, stop: str) -> None:
         words = _worded(self._parts)
@@ -130,6 +159,7 @@ class ClauseSplitter:
             self._first = self._first and not self._words
         self._parts = []
         self._words = 0
+        self._maybe = None
 
 
 class _Line:
@@ -138,11 +168,23 @@ class _Line:
     def __init__(self) -> None:
         self.empty = True
         self.dropped = False
+        self.words = 0
+        self._heading = False
         self._table = False
+
+    @property
+    def may_wrap(self) -> bool:
+        """Whether the line is long enough to go on in the next one."""
+        return self.words >= WRAPPED and not (self._heading or self._table or self.dropped)
+
+    def goes_on(self, character: str) -> bool:
+        """Whether the line, which may wrap, does, where the next one begins with `character`."""
+        return character.islower() or (character.isalpha() and self.words >= SURELY_WRAPPED)
 
     def parts(self, raw: str) -> Iterator[str | Word | None]:
         """The text of a word, or of a link or code span with spaces in it, without its markup."""
         if self.empty:
+            self._heading = self._heading or re.fullmatch(r"#{1,6}", raw) is not None
             if re.fullmatch(r"[-*+•]|#{1,6}|>+|\[[ xX]\]|[-*_=]{3,}", raw):
                 return
             if re.fullmatch(r"\d{1,3}[.)]", raw):
@@ -163,23 +205,46 @@ class _Line:
 
 
 def unmarked(text: str) -> str:
-    """`text` without inline Markdown and HTML tags; code spans keep their content, links their text."""
+    """`text` without inline Markdown, LaTeX and HTML tags; code spans keep their content, links their text."""
     pieces = re.split(r"(?<!`)(`{1,3})(?!`)(.+?)(?<!`)\1(?!`)", text)
     # re.split puts text, backticks and code in turn.
     for i in range(0, len(pieces), 3):
+        pieces[i] = latex.without_latex(pieces[i])
         for pattern, replacement in _INLINE:
             pieces[i] = pattern.sub(replacement, pieces[i])
     return html.unescape("".join(piece for i, piece in enumerate(pieces) if i % 3 != 1))
 
 
-def _is_unclosed(raw: str) -> bool:
-    """Whether a link or a code span began in `raw` that has not ended yet."""
-    return len(re.findall(r"`+", raw)) % 2 == 1 or re.search(r"\[[^\]]*$|\]\([^)]*$", raw) is not None
+def _spans_words(raw: str) -> bool:
+    """Whether a link, a code span or a formula began in `raw` that has not ended yet."""
+    if len(raw) >= HELD:
+        return _spans_lines(raw)
+    return (
+        len(re.findall(r"`+", raw)) % 2 == 1
+        or re.search(r"\[[^\]]*$|\]\([^)]*$", raw) is not None
+        or latex.is_open_in_line(_CODE_SPAN.sub("", raw))
+        or _spans_lines(raw)
+    )
 
 
+def _spans_lines(raw: str) -> bool:
+    """Whether a comment or a formula began in `raw` that may end in a later line."""
+    text = _CODE_SPAN.sub("", raw)
+    return len(raw) < HELD_LINES and (text.rfind("<!--") > text.rfind("-->") or latex.is_open(text))
+
+
+def _bounded(word: str) -> list[str]:
+    """`word`, or its pieces if it takes too long to say."""
+    if len(word) <= LONGEST_WORD or sum(len(said.spoken) for said in spoken_words(word)) <= LONGEST_SAID:
+        return [word]
+    return re.findall(rf".{{1,{LONGEST_WORD}}}", word)
+
+
+_CODE_SPAN = re.compile(r"(`+).*?(?:\1|$)")
 _INLINE = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
+        (r"<!--.*?-->", ""),
         (r"!?\[([^\]^]*)\]\((?:[^()]|\([^()]*\))*\)", r"\1"),
         (r"\[\^\w+\]", ""),
         (r"<(https?://[^>]*|[^\s@>]+@[^>]*)>", r"\1"),
@@ -188,75 +253,15 @@ _INLINE = [
         (r"(?<![\w\\*_])(?:[*_]{1,3}|~~)(?=[^\s*_])", ""),
         (r"(?<=[^\s*_\\])(?:[*_]{1,3}|~~)(?![\w*_])", ""),
         (r"(?<=[^\W\d_])\*{1,3}(?=[^\W\d_])", ""),
-        (r"\\([\\`*_{}\[\]()#+.!|>~-])", r"\1"),
+        (r"\\([$\\`*_{}\[\]()#+.!|>~-])", r"\1"),
     )
 ]
-
-_ENDING = re.compile(rf"{AFTER}$")
-_NEVER_LAST = (
-    *("Mr.", "Mrs.", "Ms.", "Dr.", "Prof.", "Gen.", "Sen.", "Gov.", "Capt.", "Lt.", "Sgt.", "Rev.", "Mt.", "Ft."),
-    *("St.", "Fig.", "e.g.", "i.e.", "vs.", "approx.", "est.", "cf.", "Apt."),
-)
-_SOMETIMES_LAST = (
-    "etc.",
-    "Inc.",
-    "Ltd.",
-    "Corp.",
-    "Co.",
-    "Jr.",
-    "Sr.",
-    "Ave.",
-    "Blvd.",
-    "Rd.",
-    "Dept.",
-    "Ph.D.",
-    "Mon.",
-    "Tue.",
-    "Tues.",
-    "Wed.",
-    "Thu.",
-    "Thurs.",
-    "Fri.",
-)
-
-_LETTERED = ("vitamin", "plan", "option", "answer", "part", "section", "group", "type", "class", "grade", "hepatitis")
-"""Behind these, a capital with a point ends the sentence; elsewhere it is an initial."""
-
-
-def _boundary(word: str, previous: str) -> _Boundary | None:
-    """Whether a clause may end with `word`, which stands behind `previous`."""
-    if word in DASHES:
-        return None if previous[-1:].isdigit() else _Boundary(False, ",")
-    found = _ENDING.search(word)
-    ending = found.group() if found else ""
-    if "?" in ending or "!" in ending:
-        return _Boundary(True, "?" if "?" in ending else "!")
-    if ".." in ending or "…" in ending:
-        return _Boundary(False, ",")
-    if "." in ending:
-        return _full_stop(word[: len(word) - len(ending)].lstrip(OPENING) + ".", previous)
-    if "," in ending and re.fullmatch(r"\d{1,2}(?:st|nd|rd|th)?,", word) and re.fullmatch(MONTH, previous):
-        return _Boundary(False, ",", unless=str.isdigit)
-    mark = first_mark(ending)
-    return _Boundary(False, mark) if mark else None
-
-
-def _full_stop(word: str, previous: str) -> _Boundary | None:
-    if word in _NEVER_LAST:
-        return None
-    if word in ("No.", "no."):
-        return _Boundary(True, ".", unless=str.isdigit)
-    if word in _SOMETIMES_LAST or re.fullmatch(r"(?:[^\W\d_]\.){2,}", word):
-        return _Boundary(True, ".", unless=str.islower)
-    if re.fullmatch(r"[A-HJ-Z]\.", word) and previous.lower() not in _LETTERED:
-        return None
-    return _Boundary(True, ".")
 
 
 def _mark(parts: list[str | Word | None]) -> str:
     """The mark that the text ends with, as a clause's stop."""
     last = next((part for part in reversed(parts) if isinstance(part, str)), "")
-    found = _ENDING.search(last)
+    found = ENDING.search(last)
     return first_mark(found.group()) if found else ""
 
 

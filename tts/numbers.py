@@ -37,14 +37,20 @@ def year(number: int) -> str:
     return f"{cardinal(century)} {'oh ' if rest < 10 else ''}{cardinal(rest)}"
 
 
+def with_point(text: str) -> str:
+    """A number without what groups its digits: 1,000 is 1000, and 5,50 is 5.50."""
+    if re.fullmatch(r"\D?\d{1,3}(?:\.\d{3})+,\d\d", text):
+        return text.replace(".", "").replace(",", ".")
+    if re.fullmatch(r"\D?\d+,(?:\d{1,2}|\d{4,})", text):
+        return text.replace(",", ".")
+    return text.replace(",", "")
+
+
 def number(text: str) -> str:
-    """A number as it is written: 42, -3.14, 1,000, 007, .5, 3-5 (a range), 2.0.1 (a version)."""
-    low, *high = re.split("[-–]", text[1:], maxsplit=1)
-    if high:
-        return f"{number(text[0] + low)} to {number(high[0])}"
-    if text[0] in "-−":
+    """A number as it is written: 42, -3.14, 1,000, 1,5, 007, .5, 2.0.1 (a version)."""
+    if text[0] in "-−–":
         return f"minus {number(text[1:])}"
-    whole, *parts = text.replace(",", "").split(".")
+    whole, *parts = with_point(text).split(".")
     if len(parts) > 1:
         return " point ".join(number(part) for part in (whole, *parts))
     spoken = ""
@@ -56,3 +62,17 @@ def number(text: str) -> str:
 def plural(count: str, one: str, many: str) -> str:
     """The number `count` in words, and `one` or `many` of something."""
     return f"{number(count)} {one if count == '1' else many}"
+
+
+def fraction(above: int, below: int) -> str:
+    """2 and 3: two thirds."""
+    name = {2: "half" if above == 1 else "halves", 4: "quarter" if above == 1 else "quarters"}.get(
+        below, ordinal(below) + ("s" if above != 1 else "")
+    )
+    return f"{cardinal(above)} {name}"
+
+
+def roman(numeral: str) -> int:
+    """XIV: 14."""
+    values = [{"I": 1, "V": 5, "X": 10, "L": 50}[letter] for letter in numeral]
+    return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))

@@ -1,0 +1,163 @@
+"""How dates, times, money and fractions are said, once a rule of tts/text.py has found their parts.
+
+None means that it was not one after all.
+"""
+
+import re
+import unicodedata
+
+from tts.numbers import cardinal, digits, fraction, number, ordinal, plural, with_point, year
+from tts.vocabulary import CURRENCIES, MONTHS, SCALES, UNITS
+
+Match = re.Match[str]
+
+IDIOMS = {"24/7": "twenty-four seven", "50/50": "fifty fifty", "9/11": "nine eleven"}
+SCORES = (5, 10, 20, 50, 100)
+"""What ratings are out of."""
+
+
+def date(match: Match) -> str:
+    """March 5, 2024; 5-7 March; Jan 2025."""
+    parts = match.groupdict()
+    said = next(name for name in MONTHS if name.startswith(match["month"][:3]))
+    if parts.get("day"):
+        said += f" {ordinal(int(parts['day']))}"
+    if parts.get("last"):
+        said += f" to {ordinal(int(parts['last']))}"
+    if parts.get("year"):
+        said += ("," if parts.get("day") else "") + f" {year(int(parts['year']))}"
+    return said
+
+
+def numeric_date(match: Match) -> str | None:
+    month, day = int(match["month"]), int(match["day"])
+    if month > 12 and "/" in match.group():
+        month, day = day, month
+    if not (1 <= month <= 12 and 1 <= day <= 31):
+        return None
+    the_year = int(match["year"])
+    if the_year < 100:
+        the_year += 2000 if the_year < 50 else 1900
+    said = f"{MONTHS[month - 1]} {ordinal(day)}, {year(the_year)}"
+    if match.groupdict().get("hour"):
+        said += f" at {clock_time(match)}" + (" UTC" if match["zone"] else "")
+    return said
+
+
+def clock_time(match: Match) -> str:
+    hour, minute = int(match["hour"]), match["minute"]
+    half = re.sub(r"[^apm]", "", (match.groupdict().get("half") or "").lower()).upper()
+    if not minute or int(minute) == 0:
+        said = cardinal(hour) if half else "midnight" if hour == 0 else f"{cardinal(hour)} o'clock"
+    else:
+        said = f"{cardinal(hour)} {'oh ' if minute[0] == '0' else ''}{cardinal(int(minute))}"
+    return f"{said} {half}".strip()
+
+
+def time_to_the_second(match: Match) -> str:
+    return f"{clock_time(match)} and {plural(match['second'].lstrip('0') or '0', 'second', 'seconds')}"
+
+
+def duration(match: Match) -> str:
+    """2h 30m: two hours thirty minutes."""
+    names = {"h": ("hour", "hours"), "m": ("minute", "minutes"), "s": ("second", "seconds")}
+    return " ".join(plural(count, *names[unit]) for count, unit in re.findall(r"(\d+) ?([hms])", match.group()))
+
+
+def decade(match: Match) -> str | None:
+    """The 1990s, '80s, in his 30s, 10s of; but 30s are seconds elsewhere."""
+    text, number_ = match.string, match["number"]
+    before, behind = text[: match.start("number")], text[match.end("number") :]
+    counted = re.search(r"(?:\b(?:the|his|her|their|my|our|your|early|late|mid)[ -]|['’])$", before)
+    counted = counted or re.match("['’]?s of ", behind)
+    famous = number_ in ("70", "80", "90") and not re.search(r"\b(?:for|after|every|within|in) $", before)
+    if len(number_) < 4 and not counted and not famous:
+        return None
+    said = (year(int(number_)) if len(number_) == 4 else cardinal(int(number_))).removeprefix("one ")
+    if said.endswith("y"):
+        return said.removesuffix("y") + "ies"
+    return said + ("es" if said.endswith("x") else "s")
+
+
+def money(match: Match) -> str:
+    amount, scale = with_point(match["amount"]), match["scale"]
+    minus = "minus " if match["minus"] else ""
+    one, many, cent, cents = CURRENCIES[match["sign"]]
+    if scale:
+        return f"{minus}{number(amount)} {SCALES[scale.lower()]} {many}{_share(match)}"
+    whole, _, rest = amount.partition(".")
+    if len(rest) != 2 or not cent:
+        return minus + plural(amount, one, many) + _share(match)
+    parts = [plural(whole, one, many)] if whole.strip("0") else []
+    if rest.strip("0"):
+        parts.append(plural(rest.lstrip("0"), cent, cents))
+    return minus + (" and ".join(parts) or plural("0", one, many)) + _share(match)
+
+
+def measure(match: Match) -> str:
+    """5 km, 5 km/h; a 5-km run."""
+    one, many = UNITS[match["unit"]]
+    return plural(match["amount"], one, one if match["hyphen"] else many) + _share(match)
+
+
+def _share(match: Match) -> str:
+    """The month of $20/month."""
+    share = match["share"]
+    return f" per {UNITS.get(share, (share,))[0]}" if share else ""
+
+
+def ratio(match: Match) -> str:
+    """1/2, 2 1/2, ½, 1/2 tsp, 3/4-inch; but 8/10 is out of ten, and 10/2 a division."""
+    minus = "minus " if match["minus"] else ""
+    if match["vulgar"]:
+        whole = match["count"]
+        above, below = map(int, unicodedata.normalize("NFKC", match["vulgar"]).split("⁄"))
+    else:
+        whole, above, below = match["whole"], int(match["above"]), int(match["below"])
+    if not whole and (idiom := IDIOMS.get(f"{above}/{below}")):
+        return idiom
+    if not whole and not match["vulgar"] and (said := _no_fraction(match, above, below)):
+        return minus + said
+    said = fraction(above, below) if 1 < below <= 20 else f"{cardinal(above)} over {cardinal(below)}"
+    if whole:
+        said = f"{cardinal(int(whole))} and {said.replace('one ', 'a ', 1) if above == 1 else said}"
+    unit = UNITS[match["unit"]][1 if whole else 0] if match["unit"] else match["size"] or ""
+    return f"{minus}{said} {unit}".strip()
+
+
+def _no_fraction(match: Match, above: int, below: int) -> str:
+    """What two numbers with a stroke between them are that are no fraction, if so."""
+    before, behind = match.string[: match.start()], match.string[match.end("rest") :]
+    if below and above > below and above % below == 0:
+        return f"{cardinal(above)} divided by {cardinal(below)}"
+    if below == above + 1 and above >= 10:
+        return f"{cardinal(above)} {cardinal(below)}"
+    counts = (
+        match["unit"] or match["size"] or re.match(r" of\b| [-+*/=×÷<>]", behind) or re.search(r"[-+*/=×÷<>] $", before)
+    )
+    if below in SCORES and above != 1 and above <= below and not counts:
+        return f"{cardinal(above)} out of {cardinal(below)}"
+    return ""
+
+
+def scientific(text: str) -> str:
+    """1.6e-19."""
+    mantissa, exponent = re.split("[eE]", text)
+    return f"{number(mantissa)} times ten to the power of {number(exponent.lstrip('+'))}"
+
+
+def inches(match: Match) -> str:
+    """55": unless that mark closes a quotation."""
+    before = match.string[: match.start("amount")]
+    quoted = len(re.findall(r'(?<!\d)"', before)) % 2 == 1 or re.search(r"[“‘]|(?<!\S)'(?=\w)", before)
+    unit = ("inch", "inches") if match["mark"] in '"”″' else ("foot", "feet")
+    return number(match["amount"]) if quoted else f"{number(match['amount'])} {unit[match['amount'] != '1']}"
+
+
+def phone(match: Match) -> str:
+    return ", ".join(digits(group) for group in re.findall(r"\d+", match["phone"]))
+
+
+def by_digit(match: Match) -> str:
+    runs = re.findall(r"\d+|[A-Za-z]+", match["rest"])
+    return " ".join(digits(run) if run.isdecimal() else run for run in runs)
