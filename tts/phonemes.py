@@ -106,18 +106,18 @@ class Lexicon:
         if self._is_spelled(word, letters):
             sounds = spell(letters.removesuffix("s")) if letters.endswith("s") else spell(letters)
             return _with_s(sounds) if word.endswith("s") else sounds
-        word = word.lower()
-        return self._known(word) or self._compound(word) or self._guess(word)
+        lower = word.lower()
+        return self._known(lower) or self._mixed(word) or self._compound(lower) or self._guess(lower)
 
     def _is_spelled(self, word: str, letters: str) -> bool:
         """Whether `word` is said letter by letter: U.S., FBI, GPUs."""
         if "." in word and re.fullmatch(r"(?:[^\W\d_]\.)+[^\W\d_]?(?:'?s)?", word):
             return True
         capitals = letters.removesuffix("s")
-        if not (2 <= len(capitals) <= 5 and capitals.isupper()):
+        if not (2 <= len(capitals) <= 5 and capitals.isupper()) or ("'" in word and word.lower() in self._sounds):
             return False
         key = capitals.lower()
-        return key not in SHOUTED if len(key) < 4 else key not in self._sounds
+        return key not in SHOUTED if len(key) < 4 else key not in self._sounds and key not in CORRECTIONS
 
     def _known(self, word: str) -> str:
         """The lexicon's word, or a regular inflection of one."""
@@ -131,6 +131,11 @@ class Lexicon:
                     if len(stem) > 2 and (stem in self._sounds or stem in CORRECTIONS):
                         return inflect(self._known(stem))
         return ""
+
+    def _mixed(self, word: str) -> str:
+        """ChatGPT, OpenAI, mRNA: each part by itself."""
+        parts = re.split(r"(?<=[a-z])(?=[A-Z])", word)
+        return "".join(map(self.pronounce, parts)) if len(parts) > 1 else ""
 
     def _compound(self, word: str) -> str:
         """well-known; and, because the lexicon is short of new ones, blockchain."""
@@ -268,8 +273,13 @@ _NAMES = (
 )
 LETTERS = dict(zip(ascii_lowercase, _NAMES.split(), strict=True))
 
-SHOUTED = _set("no yes not the and you all now new one two but can so do go big")
-"""Short words that stay words in capitals; the others are taken for acronyms."""
+SHOUTED = _set(
+    "no yes not the and you all now new one two but can so do go big is if of to on in or be my we he up by as an "
+    "tip fun key top why how who his her him she our out off was are has had did get got let may any day way use run "
+    "see say too own old bad hot low few far ask try end yet ago ten six for man men boy win war car per via ram rom pin "
+    "gif sim zip"
+)
+"""Short words, and a few acronyms, that stay words in capitals; the others are said letter by letter."""
 
 CORRECTIONS = {
     "i": "aɪ",
@@ -281,6 +291,11 @@ CORRECTIONS = {
     "use": "jˈuːz",
     "ok": "oʊkˈeɪ",
     "covid": "kˈoʊvɪd",
+    "cuda": "kˈuːdə",
+    "gif": "ɡˈɪf",
+    "linkedin": "lˈɪŋktɪn",
+    "py": "pˈaɪ",
+    "jpeg": "dʒˈeɪpɛɡ",
     "hmm": "hˈəm",
     "mm": "ˈəm",
 }
