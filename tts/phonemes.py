@@ -276,8 +276,8 @@ LETTERS = dict(zip(ascii_lowercase, _NAMES.split(), strict=True))
 SHOUTED = _set(
     "no yes not the and you all now new one two but can so do go big is if of to on in or be my we he up by as an "
     "tip fun key top why how who his her him she our out off was are has had did get got let may any day way use run "
-    "see say too own old bad hot low few far ask try end yet ago ten six for man men boy win war car per via ram rom pin "
-    "gif sim zip"
+    "see say too own old bad hot low few far ask try end yet ago ten six for man men boy win war car per via ram rom "
+    "pin gif sim zip"
 )
 """Short words, and a few acronyms, that stay words in capitals; the others are said letter by letter."""
 
