@@ -14,6 +14,7 @@ def overslept(since: float, now: float) -> bool:
     """Whether a wait of at most `STEP_S` took so long that the whole process stood still.
 
     What came meanwhile lies in the sockets, and a timer is heard before it is read: nobody knows yet what is missing.
+    Another wait tells; time must go on where each of them is too long.
     """
     return now - since > 2 * STEP_S
 

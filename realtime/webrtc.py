@@ -137,6 +137,7 @@ class Call:
         await self._connected.wait()
         loop = asyncio.get_running_loop()
         reception = Reception(loop.time())
+        stood_still = False
         while True:
             commands: list[Audio | Silence] = []
             since = loop.time()
@@ -144,9 +145,11 @@ class Call:
                 async with asyncio.timeout(_SOON_S if reception.waiting else STEP_S):
                     packet = await self._packets.get()
             except TimeoutError:
-                if not overslept(since, loop.time()):
+                stood_still = not stood_still and overslept(since, loop.time())
+                if not stood_still:
                     commands = reception.due(loop.time())
             else:
+                stood_still = False
                 commands = reception.push(packet, loop.time())
             for command in commands:
                 await agent.do(command)

@@ -51,13 +51,15 @@ async def _read(websocket: WebSocket, session: Session, agent: Conversing, outbo
     loop = asyncio.get_running_loop()
     clock = IdleClock(loop.time())
     receiving = asyncio.ensure_future(websocket.receive())
+    stood_still = False
     try:
         while True:
             await outbox.has_room()
             since = loop.time()
             await asyncio.wait({receiving}, timeout=STEP_S)
+            stood_still = not stood_still and overslept(since, loop.time())
             if not receiving.done():
-                if not overslept(since, loop.time()) and (owed := clock.due(loop.time())):
+                if not stood_still and (owed := clock.due(loop.time())):
                     await agent.do(Silence(owed))
                 continue
             message = receiving.result()

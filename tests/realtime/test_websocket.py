@@ -409,6 +409,14 @@ async def test_what_came_while_the_process_stood_still_is_no_silence() -> None:
         assert kinds == [Audio] * 4 + [Respond]
 
 
+async def test_time_goes_on_where_the_process_keeps_standing_still() -> None:
+    async with serving() as running, running.connect() as client, asyncio.timeout(60):
+        await receive(client)
+        while not running.agents[0].silence.is_set():
+            time.sleep(0.25)  # noqa: ASYNC251 - all of the process sleeps
+            await asyncio.sleep(0.01)
+
+
 async def test_audio_faster_than_real_time_waits_for_the_agent_and_none_is_lost() -> None:
     async with serving() as running, running.connect() as client:
         for _ in range(300):
