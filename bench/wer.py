@@ -143,9 +143,9 @@ def word_error_percent(pairs: Sequence[tuple[str, str]]) -> float:
 
     Case and punctuation do not count, nor whether a compound is written as one word or as two.
     """
-    said = [_spelled_as(normalised(heard), normalised(said)) for said, heard in pairs]
-    heard = [_spelled_as(normalised(said), normalised(heard)) for said, heard in pairs]
-    return 100 * float(jiwer.wer(said, heard))
+    plain = [(normalised(said), normalised(heard)) for said, heard in pairs]
+    texts = [(_spelled_as(heard, said), _spelled_as(said, heard)) for said, heard in plain]
+    return 100 * float(jiwer.wer([said for said, _ in texts], [heard for _, heard in texts]))
 
 
 def normalised(text: str) -> str:

@@ -81,8 +81,10 @@ class EchoDetector:
 
     def explains(self) -> bool:
         """Whether what is heard is an echo of what was played by then, and nobody's voice."""
+        if not len(self._heard):
+            return False
         played = _low(self._played.last(WINDOW + REACH))
-        if not len(self._heard) or not played.any():
+        if not played.any():
             return False
         return self._energies[-1] < _LOUDER * min(self._energies) or likeness(self._heard, played) >= SAME
 

@@ -10,13 +10,20 @@ STEP_S = 0.1
 _STEP = round(STEP_S * INPUT_RATE)
 
 
-def overslept(since: float, now: float) -> bool:
-    """Whether a wait of at most `STEP_S` took so long that the whole process stood still.
+class Standstill:
+    """Tells waits of at most `STEP_S` during which the whole process stood still.
 
     What came meanwhile lies in the sockets, and a timer is heard before it is read: nobody knows yet what is missing.
-    Another wait tells; time must go on where each of them is too long.
+    The next wait tells, however long it takes: time must go on where each is too long.
     """
-    return now - since > 2 * STEP_S
+
+    def __init__(self) -> None:
+        self._was = False
+
+    def during(self, since: float, now: float) -> bool:
+        """Whether it was one, of a wait from `since` to `now`."""
+        self._was = not self._was and now - since > 2 * STEP_S
+        return self._was
 
 
 class IdleClock:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from aiortc import (
@@ -18,7 +19,7 @@ from aiortc import (
 from pipeline.commands import Audio, Hush, Silence
 from pipeline.ids import new_id
 from realtime.data_channel import Closed, DataChannel
-from realtime.idle import STEP_S, overslept
+from realtime.idle import STEP_S, Standstill
 from realtime.line import Line
 from realtime.outbox import Outbox
 from realtime.outgoing import Outgoing
@@ -136,21 +137,18 @@ class Call:
         """The person's sound to the agent; and silence, while none comes."""
         await self._connected.wait()
         loop = asyncio.get_running_loop()
-        reception = Reception(loop.time())
-        stood_still = False
+        reception, standstill = Reception(loop.time()), Standstill()
         while True:
             commands: list[Audio | Silence] = []
-            since = loop.time()
-            try:
+            packet, since = None, loop.time()
+            with suppress(TimeoutError):
                 async with asyncio.timeout(_SOON_S if reception.waiting else STEP_S):
                     packet = await self._packets.get()
-            except TimeoutError:
-                stood_still = not stood_still and overslept(since, loop.time())
-                if not stood_still:
-                    commands = reception.due(loop.time())
-            else:
-                stood_still = False
+            stood_still = standstill.during(since, loop.time())
+            if packet is not None:
                 commands = reception.push(packet, loop.time())
+            elif not stood_still:
+                commands = reception.due(loop.time())
             for command in commands:
                 await agent.do(command)
 

@@ -7,7 +7,7 @@ from starlette.datastructures import QueryParams
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from pipeline.commands import Audio, Silence
-from realtime.idle import STEP_S, IdleClock, overslept
+from realtime.idle import STEP_S, IdleClock, Standstill
 from realtime.outbox import Outbox
 from realtime.session import Session
 from realtime.sessions import Conversing, End, Sessions
@@ -49,15 +49,14 @@ def _refuse(sessions: Sessions, query: QueryParams) -> End | None:
 async def _read(websocket: WebSocket, session: Session, agent: Conversing, outbox: Outbox) -> None:
     """Client events to the agent, one by one; and silence, while no audio comes."""
     loop = asyncio.get_running_loop()
-    clock = IdleClock(loop.time())
+    clock, standstill = IdleClock(loop.time()), Standstill()
     receiving = asyncio.ensure_future(websocket.receive())
-    stood_still = False
     try:
         while True:
             await outbox.has_room()
             since = loop.time()
             await asyncio.wait({receiving}, timeout=STEP_S)
-            stood_still = not stood_still and overslept(since, loop.time())
+            stood_still = standstill.during(since, loop.time())
             if not receiving.done():
                 if not stood_still and (owed := clock.due(loop.time())):
                     await agent.do(Silence(owed))

@@ -84,26 +84,26 @@ def money(match: Match) -> str:
     minus = "minus " if match["minus"] else ""
     one, many, cent, cents = CURRENCIES[match["sign"]]
     if scale:
-        return f"{minus}{number(amount)} {SCALES[scale.lower()]} {many}{_share(match)}"
+        return f"{minus}{number(amount)} {SCALES[scale.lower()]} {many}{share(match)}"
     whole, _, rest = amount.partition(".")
     if len(rest) != 2 or not cent:
-        return minus + plural(amount, one, many) + _share(match)
+        return minus + plural(amount, one, many) + share(match)
     parts = [plural(whole, one, many)] if whole.strip("0") else []
     if rest.strip("0"):
         parts.append(plural(rest.lstrip("0"), cent, cents))
-    return minus + (" and ".join(parts) or plural("0", one, many)) + _share(match)
+    return minus + (" and ".join(parts) or plural("0", one, many)) + share(match)
 
 
 def measure(match: Match) -> str:
     """5 km, 5 km/h; a 5-km run."""
     one, many = UNITS[match["unit"]]
-    return plural(match["amount"], one, one if match["hyphen"] else many) + _share(match)
+    return plural(match["amount"], one, one if match["hyphen"] else many) + share(match)
 
 
-def _share(match: Match) -> str:
+def share(match: Match) -> str:
     """The month of $20/month."""
-    share = match["share"]
-    return f" per {UNITS.get(share, (share,))[0]}" if share else ""
+    of = match["share"]
+    return f" per {UNITS.get(of, (of,))[0]}" if of else ""
 
 
 def ratio(match: Match) -> str:

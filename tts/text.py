@@ -63,6 +63,7 @@ _PIECES = re.compile(
     rf"[{CURRENCY_SIGNS}](?=\d){UNSIGNED}|{_ORDINAL_OR_DECADE.pattern}|(?=\d){UNSIGNED}|[{VULGAR}]|⁻?[⁰¹²³⁴-⁹]+|{GREEK_LETTER}"
     rf"|{LETTER}+(?:['-]{LETTER}+)*'?|[{GREEK}]+|{any_of(sign for sign in SYMBOLS if len(sign) > 1)}|\S"
 )
+_LOWER = re.compile(" [a-z]")
 _SIMPLER = str.maketrans("‘’₀₁₂₃₄₅₆₇₈₉", "''0123456789")
 
 
@@ -102,7 +103,7 @@ def _unit(text: str, start: int, rules: list[Rule]) -> tuple[Word, int]:
         assert match is not None
         said = plain(match["core"])
     mark = first_mark(match["after"])
-    if mark == "." and re.compile(" [a-z]").match(text, match.end()):
+    if mark == "." and _LOWER.match(text, match.end()):
         mark = ""  # of an abbreviation: 2 tsp. salt
     return Word(match.group(), said + mark if said else ""), match.end()
 
@@ -189,10 +190,6 @@ def _names(match: Match) -> str:
     )
 
 
-def _month(match: Match) -> str:
-    return next(month for month in MONTHS if month.startswith(match["month"][:3]))
-
-
 def _around(match: Match) -> str:
     sign = {"~": "about"} | SYMBOLS
     return f"{sign[match['sign']]} {_said(match['what'])}"
@@ -241,7 +238,7 @@ def _expression(match: Match) -> str | None:
 
 def _shared(match: Match) -> str:
     """miles/hour."""
-    return f"{match['what']} per {UNITS.get(match['share'], (match['share'],))[0]}"
+    return match["what"] + forms.share(match)
 
 
 def _zone(match: Match) -> str:
@@ -386,7 +383,7 @@ WORD_RULES = [
     _rule(r"Dr\.", lambda m: "Drive"),
     _rule(r"St\.(?= [A-Z])", lambda m: "Saint"),
     _rule(r"St\.", lambda m: "Street"),
-    _rule(r"(?P<month>Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sep|Sept|Oct|Nov|Dec)\.", _month),
+    _rule(rf"(?P<month>{'|'.join(month[:3] for month in MONTHS if month != 'May')}|Sept)\.", forms.date),
     _rule(rf"(?P<short>{any_of(ABBREVIATIONS)})", lambda m: ABBREVIATIONS[m["short"]]),
     _rule(
         r"(?P<letters>(?:[A-Za-z]\.|[A-Z][a-z]\.){2,}(?:[A-Za-z](?<!s))?)(?P<s>'s|’s|s)?(?P<based>(?:-\w+)*)", _initials

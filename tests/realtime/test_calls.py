@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,12 @@ class SpeakingAgent(ScriptedAgent):
 
     def heard(self) -> Pcm:
         return np.concatenate([silence(0), *(command.pcm for command in self.seen if isinstance(command, Audio))])
+
+    async def hears(self, wanted: Callable[[Pcm], bool]) -> None:
+        """Wait until the sound so far is as wanted."""
+        while not wanted(self.heard()):
+            self.acted.clear()
+            await self.acted.wait()
 
     async def answer(self, command: Respond) -> None:
         timeline = Timeline()
@@ -169,9 +176,7 @@ async def test_a_microphone_is_heard_from_the_first_packet_on_and_nothing_twice(
         await phone.microphone.say(tone(0.5, 24_000))
         agent = running.agents[0]
         assert isinstance(agent, SpeakingAgent)
-        while not is_over(agent.heard()):
-            agent.acted.clear()
-            await agent.acted.wait()
+        await agent.hears(is_over)
         assert abs(length(agent.heard()) - 0.5) < 0.02
         assert not [command for command in agent.seen if isinstance(command, Silence)]
 
@@ -181,14 +186,10 @@ async def test_what_came_while_the_process_stood_still_is_no_silence() -> None:
         saying = asyncio.create_task(phone.microphone.say(tone(0.5, 24_000)))
         agent = running.agents[0]
         assert isinstance(agent, SpeakingAgent)
-        while np.abs(agent.heard()).max(initial=0) < 0.1:
-            agent.acted.clear()
-            await agent.acted.wait()
+        await agent.hears(lambda pcm: np.abs(pcm).max(initial=0) >= 0.1)
         time.sleep(0.5)  # noqa: ASYNC251 - all of the process sleeps
         await saying
-        while not is_over(agent.heard()):
-            agent.acted.clear()
-            await agent.acted.wait()
+        await agent.hears(is_over)
         assert abs(length(agent.heard()) - 0.5) < 0.02
         assert not [command for command in agent.seen if isinstance(command, Silence)]
 

@@ -88,20 +88,11 @@ def http(server: SpeechServer) -> Iterator[Http]:
         yield http
 
 
-def says(*pieces: bytes) -> Body:
-    def body(handler: Handler) -> None:
-        handler.begin()
-        for piece in (*pieces, b""):
-            handler.send(piece)
-
-    return body
-
-
-def answers(kind: str) -> Body:
+def says(*pieces: bytes, kind: str = "audio/pcm") -> Body:
     def body(handler: Handler) -> None:
         handler.begin(kind=kind)
-        handler.send(tone(0.3))
-        handler.send(b"")
+        for piece in (*pieces, b""):
+            handler.send(piece)
 
     return body
 
@@ -197,7 +188,7 @@ def test_a_connection_serves_many_clauses(server: SpeechServer, http: Http) -> N
     "kind", ["audio/pcm", "audio/pcm;rate=24000", "audio/L16; rate=24000; channels=1", "audio/x-raw"]
 )
 def test_raw_sound_has_many_names(server: SpeechServer, http: Http, kind: str) -> None:
-    server.bodies += [answers(kind)]
+    server.bodies += [says(tone(0.3), kind=kind)]
     assert heard(http)[0].size == 0.3 * RATE
 
 
@@ -227,10 +218,10 @@ def test_a_busy_server_is_named_in_the_end(server: SpeechServer, http: Http) -> 
         (refuses(401, '{"error": "no such key"}'), "refuses with 401: .*no such key"),
         (refuses(404), "refuses with 404: Not Found"),
         (refuses(200, '{"error": "oops"}'), "answers with application/json"),
-        (answers("audio/mpeg"), "answers with audio/mpeg where raw sound"),
-        (answers("audio/x-wav"), "answers with audio/x-wav"),
-        (answers("audio/pcm; rate=44100"), "rate=44100"),
-        (answers("audio/L16;rate=24000;channels=2"), "channels=2"),
+        (says(tone(0.3), kind="audio/mpeg"), "answers with audio/mpeg where raw sound"),
+        (says(tone(0.3), kind="audio/x-wav"), "answers with audio/x-wav"),
+        (says(tone(0.3), kind="audio/pcm; rate=44100"), "rate=44100"),
+        (says(tone(0.3), kind="audio/L16;rate=24000;channels=2"), "channels=2"),
         (says(), "sends no sound"),
     ],
 )

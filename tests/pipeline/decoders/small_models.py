@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -29,6 +30,13 @@ CHATML = (
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 VOCABULARY = len(BYTES) + len(CONTROL)
 WIDTH = 32
+SIZES: dict[str, Any] = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": WIDTH,
+    "intermediate_size": 64,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
 
 
 def tokenizer(template: str | None = CHATML, control: Sequence[str] = CONTROL) -> PreTrainedTokenizerFast:
@@ -52,12 +60,8 @@ def qwen() -> PreTrainedModel:
     return lively(
         Qwen2ForCausalLM(
             Qwen2Config(
-                vocab_size=VOCABULARY,
-                hidden_size=WIDTH,
-                intermediate_size=64,
+                **SIZES,
                 num_hidden_layers=3,
-                num_attention_heads=4,
-                num_key_value_heads=2,
             )
         )
     )
@@ -70,12 +74,8 @@ def gemma() -> PreTrainedModel:
     return lively(
         Gemma3ForCausalLM(
             Gemma3TextConfig(
-                vocab_size=VOCABULARY,
-                hidden_size=WIDTH,
-                intermediate_size=64,
+                **SIZES,
                 num_hidden_layers=4,
-                num_attention_heads=4,
-                num_key_value_heads=2,
                 head_dim=8,
                 sliding_window=8,
                 layer_types=["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
@@ -94,12 +94,8 @@ def phi() -> PreTrainedModel:
     torch.manual_seed(0)
     rope = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0] * 4, "long_factor": [4.0] * 4}
     config = Phi3Config(
-        vocab_size=VOCABULARY,
-        hidden_size=WIDTH,
-        intermediate_size=64,
+        **SIZES,
         num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
         max_position_embeddings=4096,
         original_max_position_embeddings=EXACT,
         rope_parameters=rope,
@@ -113,12 +109,8 @@ def llama() -> PreTrainedModel:
     """Positions by a base that grows with the context: dynamic NTK."""
     torch.manual_seed(0)
     config = LlamaConfig(
-        vocab_size=VOCABULARY,
-        hidden_size=WIDTH,
-        intermediate_size=64,
+        **SIZES,
         num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
         max_position_embeddings=EXACT,
         rope_parameters={"rope_type": "dynamic", "rope_theta": 1e4, "factor": 4.0},
     )
