@@ -1,1 +1,1 @@
-"""Voices: text in, speech with word times out. Knows nothing of conversations."""
+"""Speech synthesis: text goes in, speech with word times comes out. Independent of conversations."""

@@ -1,23 +1,19 @@
-"""The contract every voice keeps: a clause of words in, chunks of speech with word times out."""
+"""The contract of every voice: a clause of words goes in, chunks of speech with word times come out."""
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
-
-Pcm = NDArray[np.float32]
-"""Mono samples in [-1, 1], shape (n,)."""
+from audio.pcm import Pcm
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One unit of a clause as it stands in the text and as a person would say it.
+    """One unit of a clause, as it is written and as a person would say it.
 
-    `written` may hold spaces where several written words are said as one unit: "$5 million" is spoken
-    "five million dollars". Punctuation that belongs to the word stays in `written`; of it, `spoken` keeps one mark at
-    which the voice pauses inside the clause. `spoken` is "" where nothing is said: an emoji, a dash, code.
+    `written` contains spaces where several written words are said as one unit: "$5 million" is spoken
+    "five million dollars". Punctuation attached to the word stays in `written`; `spoken` keeps at most one mark of it,
+    where the voice pauses inside the clause. `spoken` is "" for what has no spoken form: an emoji, a dash, code.
     """
 
     written: str
@@ -26,16 +22,16 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A stretch of words that is synthesized in one breath.
+    """A run of words that is synthesized in one go.
 
-    `stop` is the mark that closes it ("," ";" ":" "." "?" "!"), or "" where the text was cut without one.
+    `stop` is the mark that closes it ("," ";" ":" "." "?" "!"), or "" if the text was cut where there is no mark.
     """
 
     words: tuple[Word, ...]
     stop: str = ""
 
     def joined(self, following: "Clause") -> "Clause":
-        """Both as one: the mark between them becomes a pause inside."""
+        """This clause and `following` as one clause; the mark between them becomes a pause inside it."""
         if not self.words:
             return following
         last = self.words[-1]
@@ -51,7 +47,11 @@ class Clause:
         return " ".join(word.spoken for word in self.words if word.spoken) + self.stop
 
     def said_in(self, language: str) -> str:
-        """As a voice of this language is given it, "" for one that is not known: only English is made speakable."""
+        """The text to synthesize in `language` (a BCP 47 tag, "" if unknown).
+
+        English text is spelled out (`spoken`). The front end knows no other language, so a voice that speaks one gets
+        the written text, without the words that have no spoken form.
+        """
         if not language or language.lower().startswith("en"):
             return self.spoken
         return " ".join(word.written for word in self.words if word.spoken)
@@ -59,7 +59,7 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class WordTime:
-    """When one word of the clause sounds, in samples of the voice's rate from the clause's first sample."""
+    """Start and end of one word of a clause, in samples at the voice's rate, counted from the clause's first sample."""
 
     index: int
     """Position in `Clause.words`."""
@@ -69,7 +69,7 @@ class WordTime:
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """A chunk of a clause's audio, at most ~200 ms, and the words that begin in it."""
+    """A chunk of a clause's audio (float32 mono, at most about 200 ms) and the times of the words that begin in it."""
 
     pcm: Pcm
     words: tuple[WordTime, ...] = ()
@@ -77,7 +77,7 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class VoiceInfo:
-    """What a person chooses a voice by."""
+    """Name, language (a BCP 47 tag, "" if unknown) and licence ("" if unknown) of a voice, for people to choose by."""
 
     name: str
     language: str
@@ -85,55 +85,78 @@ class VoiceInfo:
 
 
 class Voice(Protocol):
-    """One conversation's hold on a voice. Not for two threads at once."""
+    """A voice as opened by one conversation. Not thread-safe."""
 
     @property
-    def sample_rate(self) -> int: ...
+    def sample_rate(self) -> int:
+        """Samples per second of the audio that `speak` returns."""
+        ...
 
     @property
     def waits(self) -> bool:
-        """Whether `speak` waits for sound that is made elsewhere: it must not hold up who computes."""
+        """Whether `speak` blocks on audio computed elsewhere (a server, another thread) rather than on this CPU.
+
+        Callers run such a voice outside the pool of compute threads, which it would otherwise hold up.
+        """
         ...
 
     def speak(self, clause: Clause) -> Iterator[Speech]:
-        """Synthesize `clause` chunk by chunk; each step computes one chunk, so dropping the iterator stops the work."""
+        """Synthesize `clause` chunk by chunk. Each step computes one chunk, so dropping the iterator stops the work.
+
+        Raises `SpeechFailed` if the engine cannot continue.
+        """
+        ...
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """A voice whose model can speak faster and slower."""
+
+    def at_speed(self, speed: float) -> Voice:
+        """The same voice at `speed` times its pace: 2 talks twice as fast. It replaces this one."""
         ...
 
 
 class Synthesizer(Protocol):
-    """A loaded engine, shared by all conversations; `open` and the voices' `speak` may run on any thread."""
+    """A loaded speech engine, shared by all conversations; `open` and the voices' `speak` may run on any thread."""
 
     @property
-    def voices(self) -> Sequence[VoiceInfo]: ...
+    def voices(self) -> Sequence[VoiceInfo]:
+        """The voices that `open` accepts, the default one first."""
+        ...
 
     def open(self, voice: str) -> Voice:
-        """Raises `UnknownVoice` if there is none of that name."""
+        """Open the voice named `voice` for one conversation. Raises `UnknownVoice` if no voice has that name."""
         ...
 
 
 @runtime_checkable
 class Closable(Protocol):
-    """An engine that holds more than memory: connections, a process."""
+    """An engine that holds resources besides memory: connections, a process."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Release those resources. The engine cannot be used afterwards."""
+        ...
 
 
 @runtime_checkable
 class Stoppable(Protocol):
-    """Speech whose making can be broken off: `stop` does, at once and from any thread, also while another is at it."""
+    """Speech whose synthesis can be aborted from another thread."""
 
-    def stop(self) -> None: ...
+    def stop(self) -> None:
+        """Abort at once. May be called from any thread, even while another one computes the next chunk."""
+        ...
 
 
 class UnknownVoice(ValueError):
-    """No voice has that name; the message lists those that there are."""
+    """The requested voice does not exist; the message lists the existing ones."""
 
 
 def check_known(voice: str, names: Collection[str]) -> None:
-    """Raises `UnknownVoice` unless `voice` is one of `names`."""
+    """Raise `UnknownVoice` unless `voice` is one of `names`."""
     if voice not in names:
         raise UnknownVoice(f"there is no voice {voice!r}; there are {', '.join(names)}")
 
 
 class SpeechFailed(RuntimeError):
-    """A voice can't go on: its server is gone, refuses, or broke off. `speak` raises it; the message says why."""
+    """Synthesis failed: the engine's server is unreachable, refused the request or broke off. The message says why."""

@@ -1,4 +1,4 @@
-"""A VITS graph in plain onnxruntime, cut in two where it allows that: latents at once, audio window by window."""
+"""A VITS graph in plain onnxruntime, cut in two if possible: latents of the whole clause, then audio by windows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,44 +12,45 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
 from onnxruntime import RunOptions
 
-from tts.synthesizer import Pcm
-from tts.underway import Stopped
+from audio.pcm import Pcm
+from tts.engines.onnx_session import cpu_session
+from tts.engines.speech_stream import Stopped
 
 POINTWISE = {"Add", "Div", "Mul", "LeakyRelu", "Relu", "Tanh", "Sigmoid", "Squeeze", "Unsqueeze", "Identity"}
-"""Operators that move nothing in time (with a constant, or as the sum of two branches)."""
+"""Operators that do not mix samples of different times (with a constant, or as the sum of two branches)."""
 
 
 class NoCut(ValueError):
-    """The graph is not a VITS that can be cut; the message says where the search ended."""
+    """The graph has no place where it can be cut; the message says where the search ended."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Where the latents [1, channels, frames] enter the purely convolutional end of the graph."""
+    """The place in a graph where latents [1, channels, frames] enter its final, purely convolutional part."""
 
     latents: str
     hop: int
-    """Samples a frame."""
+    """Samples in one frame."""
     reach: int
     """Frames on either side that a sample depends on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latents:
-    """One clause before its audio is made."""
+    """Latents of one clause, from which `VitsGraph.decode` renders the audio."""
 
     values: NDArray[np.float32]
-    """[1, channels, frames]; the finished audio where the graph has no cut."""
+    """Shape [1, channels, frames]; the finished audio if the graph has no cut."""
     frames: int
     bounds: NDArray[np.int64]
-    """Sample at which each phoneme id begins, and at last where the audio ends. Shape (ids + 1,)."""
+    """First sample of each phoneme id, followed by the end of the audio. Shape (ids + 1,)."""
 
 
-class Vits:
-    """Shared by all conversations; its methods may run on several threads at once.
+class VitsGraph:
+    """A VITS graph, shared by all conversations. Its methods are thread-safe.
 
-    A graph without a cut is run whole by `latents`. A graph that does not tell durations gets `bounds` that give each
-    phoneme id the same share of the audio.
+    If the graph cannot be cut, `latents` runs all of it. If it does not output durations, `bounds` gives each phoneme
+    id the same share of the audio.
     """
 
     def __init__(self, model: Path, threads: int) -> None:
@@ -58,7 +59,7 @@ class Vits:
         audio = whole.graph.output[0].name
         durations = find_durations(whole.graph)
         self.no_cut = ""
-        """Why the audio comes clause by clause only; empty if it comes window by window."""
+        """Why the audio is rendered clause by clause; empty if it is rendered window by window."""
         try:
             cut = find_cut(whole.graph)
         except NoCut as error:
@@ -71,15 +72,19 @@ class Vits:
         self._speaker_input = "sid" in inputs
         front = extract(whole, inputs, self._outputs).SerializeToString()
         back = b"" if self.no_cut else extract(whole, [cut.latents], [audio]).SerializeToString()
-        # The weights are in memory three times here; sessions bring a fourth.
+        # The weights are in memory three times here, and the sessions add a fourth copy.
         del whole
-        self._front = session(front, threads)
-        self._back = session(back, threads) if back else None
+        self._front = open_session(front, threads)
+        self._back = open_session(back, threads) if back else None
 
     def latents(
         self, ids: Sequence[int], noise: float, length: float, noise_w: float, run: RunOptions | None = None
     ) -> Latents:
-        """Everything before the convolutions, for one clause of phoneme ids."""
+        """Run everything before the final convolutions for one clause of phoneme `ids`.
+
+        `noise`, `length` and `noise_w` are VITS's inference scales: variation of the sound, duration (2 is half the
+        speed) and variation of the durations.
+        """
         feed: dict[str, NDArray[np.generic]] = {
             "input": np.array([ids], dtype=np.int64),
             "input_lengths": np.array([len(ids)], dtype=np.int64),
@@ -94,9 +99,9 @@ class Vits:
         return Latents(values, ceil(samples / self.hop), np.rint(bounds).astype(np.int64))
 
     def decode(self, latents: Latents, start: int, end: int, run: RunOptions | None = None) -> Pcm:
-        """The audio of the frames from `start` to `end`, exactly as decoding all the frames at once would give it.
+        """Audio of the frames from `start` to `end`, identical to what decoding all frames at once would give.
 
-        A window is decoded with `reach` frames more on either side, whose audio is thrown away.
+        `reach` more frames on either side are decoded and their audio discarded.
         """
         pcm: Pcm
         if self._back is None:
@@ -109,19 +114,22 @@ class Vits:
 
 
 def find_durations(graph: GraphProto) -> str | None:
-    """The tensor of frames per phoneme id: the one that is rounded up and then summed into positions."""
+    """Name of the tensor with the frames of each phoneme id: the one that is rounded up, then summed into positions."""
     summed = {node.input[0] for node in graph.node if node.op_type == "CumSum"}
     names = [node.output[0] for node in graph.node if node.op_type == "Ceil" and node.output[0] in summed]
     return names[0] if len(names) == 1 else None
 
 
 def find_cut(graph: GraphProto) -> Cut:
-    """Walk back from the audio through convolutions; the tensor they all grow from is the latents. Raises `NoCut`."""
+    """Walk back from the audio through the convolutions to the one tensor, the latents, that they all depend on.
+
+    Raises `NoCut` if there is no such tensor.
+    """
     constants = {tensor.name for tensor in graph.initializer}
     constants |= {node.output[0] for node in graph.node if node.op_type == "Constant"}
     producers = {name: node for node in graph.node for name in node.output}
     audio = graph.output[0].name
-    # How far each tensor reaches to the left and right of the audio, in its own samples.
+    # How far each tensor reaches to the left and right of an audio sample, in its own samples.
     reach: dict[str, tuple[int, int]] = {audio: (0, 0)}
     roots: set[str] = set()
     strides: list[int] = []
@@ -142,13 +150,13 @@ def find_cut(graph: GraphProto) -> Cut:
                 roots.add(name)
     if len(roots) != 1 or not strides:
         found = ", ".join(sorted(roots)) or "nothing"
-        raise NoCut(f"the convolutions that make the audio grow from {found}, not from one tensor of latents")
+        raise NoCut(f"the convolutions that make the audio depend on {found}, not on one tensor of latents")
     (latents,) = roots
     return Cut(latents, prod(strides), max(reach[latents]))
 
 
 def extract(model: ModelProto, inputs: list[str], outputs: list[str]) -> ModelProto:
-    """The part of the graph between these tensors, as a model of its own."""
+    """The part of the graph between the tensors `inputs` and `outputs`, as a model of its own."""
     needed = set(outputs)
     nodes: list[NodeProto] = []
     for node in reversed(model.graph.node):
@@ -174,7 +182,7 @@ def _is_local(node: NodeProto, moving: list[str]) -> bool:
 
 
 def _reach(node: NodeProto, left: int, right: int) -> tuple[int, int]:
-    """How far the input reaches when the output reaches `left` and `right` samples."""
+    """How far the node's input reaches, given that its output reaches `left` and `right` samples."""
     if node.op_type not in ("Conv", "ConvTranspose"):
         return left, right
     span = _attribute(node, "dilations", 1) * (_attribute(node, "kernel_shape", 1) - 1)
@@ -189,20 +197,18 @@ def _attribute(node: NodeProto, name: str, default: int) -> int:
     return next((attribute.ints[0] for attribute in node.attribute if attribute.name == name), default)
 
 
-def session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
-    """`model` on the CPU, on `threads` threads beside the caller's own work."""
+def open_session(model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Open the serialized `model` on `threads` CPU threads, set up for low memory and no busy waiting."""
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    # Fusing more takes twice as long to load and speaks no faster; an arena would keep the longest clause's buffers.
+    # More fusion doubles the loading time and gains no speed. An arena would keep the longest clause's buffers.
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.enable_cpu_mem_arena = False
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+    return cpu_session(model, threads, options)
 
 
-def until(stopped: Stopped) -> RunOptions:
-    """For a session's `run`, which breaks off within some milliseconds, with an error, once it is `stopped`."""
+def run_until(stopped: Stopped) -> RunOptions:
+    """Options for a session's `run`, which then aborts with an error within milliseconds once `stopped` is done."""
     run = RunOptions()
     stopped.add_done_callback(lambda _: setattr(run, "terminate", True))
     return run

@@ -1,23 +1,23 @@
-"""How dates, times, money and fractions are said, once a rule of tts/text.py has found their parts.
+"""Spoken forms of dates, times, money and fractions, from the parts that a rule of `normalization` has matched.
 
-None means that it was not one after all.
+A function returns None if the match turns out to be something else.
 """
 
 import re
 import unicodedata
 
-from tts.numbers import cardinal, digits, fraction, number, ordinal, plural, with_point, year
-from tts.vocabulary import CURRENCIES, MONTHS, SCALES, UNITS
+from tts.frontend.english.number_words import cardinal, digits, fraction, number, ordinal, plural, with_point, year
+from tts.frontend.english.vocabulary import CURRENCIES, MONTHS, SCALES, UNITS
 
 Match = re.Match[str]
 
 IDIOMS = {"24/7": "twenty-four seven", "50/50": "fifty fifty", "9/11": "nine eleven"}
 SCORES = (5, 10, 20, 50, 100)
-"""What ratings are out of."""
+"""Maximum scores of common rating scales."""
 
 
 def date(match: Match) -> str:
-    """March 5, 2024; 5-7 March; Jan 2025."""
+    """Say a date with a month's name: "March 5, 2024", "5-7 March", "Jan 2025"."""
     parts = match.groupdict()
     said = next(name for name in MONTHS if name.startswith(match["month"][:3]))
     if parts.get("day"):
@@ -30,6 +30,7 @@ def date(match: Match) -> str:
 
 
 def numeric_date(match: Match) -> str | None:
+    """Say a date in digits: "3/5/24", "25/12/2024", "2024-11-05T14:30Z". None if there is no such day."""
     month, day = int(match["month"]), int(match["day"])
     if month > 12 and "/" in match.group():
         month, day = day, month
@@ -45,6 +46,7 @@ def numeric_date(match: Match) -> str | None:
 
 
 def clock_time(match: Match) -> str:
+    """Say a time of day: "10:30 a.m.", "9 PM", "0:00"."""
     hour, minute = int(match["hour"]), match["minute"]
     half = re.sub(r"[^apm]", "", (match.groupdict().get("half") or "").lower()).upper()
     if not minute or int(minute) == 0:
@@ -55,21 +57,25 @@ def clock_time(match: Match) -> str:
 
 
 def time_to_the_second(match: Match) -> str:
+    """Say a time with seconds: "10:30:15"."""
     return f"{clock_time(match)} and {plural(match['second'].lstrip('0') or '0', 'second', 'seconds')}"
 
 
 def duration(match: Match) -> str:
-    """2h 30m: two hours thirty minutes."""
+    """Say a duration: "2h 30m" is "two hours thirty minutes"."""
     names = {"h": ("hour", "hours"), "m": ("minute", "minutes"), "s": ("second", "seconds")}
     return " ".join(plural(count, *names[unit]) for count, unit in re.findall(r"(\d+) ?([hms])", match.group()))
 
 
 def decade(match: Match) -> str | None:
-    """The 1990s, '80s, in his 30s, 10s of; but 30s are seconds elsewhere."""
+    """Say a decade or a round number in the plural: "the 1990s", "'80s", "in his 30s", "10s of".
+
+    None for "30s" elsewhere, which are seconds.
+    """
     text, number_ = match.string, match["number"]
-    before, behind = text[: match.start("number")], text[match.end("number") :]
+    before, after = text[: match.start("number")], text[match.end("number") :]
     counted = re.search(r"(?:\b(?:the|his|her|their|my|our|your|early|late|mid)[ -]|['’])$", before)
-    counted = counted or re.match("['’]?s of ", behind)
+    counted = counted or re.match("['’]?s of ", after)
     famous = number_ in ("70", "80", "90") and not re.search(r"\b(?:for|after|every|within|in) $", before)
     if len(number_) < 4 and not counted and not famous:
         return None
@@ -80,6 +86,7 @@ def decade(match: Match) -> str | None:
 
 
 def money(match: Match) -> str:
+    """Say an amount of money: "$5.50", "-€1,000", "$5 million", "$20/month"."""
     amount, scale = with_point(match["amount"]), match["scale"]
     minus = "minus " if match["minus"] else ""
     one, many, cent, cents = CURRENCIES[match["sign"]]
@@ -95,19 +102,19 @@ def money(match: Match) -> str:
 
 
 def measure(match: Match) -> str:
-    """5 km, 5 km/h; a 5-km run."""
+    """Say an amount with a unit: "5 km", "5 km/h", "a 5-km run"."""
     one, many = UNITS[match["unit"]]
     return plural(match["amount"], one, one if match["hyphen"] else many) + share(match)
 
 
 def share(match: Match) -> str:
-    """The month of $20/month."""
+    """The unit after a slash, "per month" for "$20/month"; "" if there is no slash."""
     of = match["share"]
     return f" per {UNITS.get(of, (of,))[0]}" if of else ""
 
 
 def ratio(match: Match) -> str:
-    """1/2, 2 1/2, ½, 1/2 tsp, 3/4-inch; but 8/10 is out of ten, and 10/2 a division."""
+    """Say a fraction: "1/2", "2 1/2", "½", "1/2 tsp", "3/4-inch". "8/10" is a rating and "10/2" a division."""
     minus = "minus " if match["minus"] else ""
     if match["vulgar"]:
         whole = match["count"]
@@ -126,14 +133,14 @@ def ratio(match: Match) -> str:
 
 
 def _no_fraction(match: Match, above: int, below: int) -> str:
-    """What two numbers with a stroke between them are that are no fraction, if so."""
-    before, behind = match.string[: match.start()], match.string[match.end("rest") :]
+    """Spoken form of two numbers with a slash between them that are not a fraction; "" if they are one."""
+    before, after = match.string[: match.start()], match.string[match.end("rest") :]
     if below and above > below and above % below == 0:
         return f"{cardinal(above)} divided by {cardinal(below)}"
     if below == above + 1 and above >= 10:
         return f"{cardinal(above)} {cardinal(below)}"
     counts = (
-        match["unit"] or match["size"] or re.match(r" of\b| [-+*/=×÷<>]", behind) or re.search(r"[-+*/=×÷<>] $", before)
+        match["unit"] or match["size"] or re.match(r" of\b| [-+*/=×÷<>]", after) or re.search(r"[-+*/=×÷<>] $", before)
     )
     if below in SCORES and above != 1 and above <= below and not counts:
         return f"{cardinal(above)} out of {cardinal(below)}"
@@ -141,23 +148,20 @@ def _no_fraction(match: Match, above: int, below: int) -> str:
 
 
 def scientific(text: str) -> str:
-    """1.6e-19."""
+    """Say a number in scientific notation: "1.6e-19"."""
     mantissa, exponent = re.split("[eE]", text)
     return f"{number(mantissa)} times ten to the power of {number(exponent.lstrip('+'))}"
 
 
 def inches(match: Match) -> str:
-    """55": unless that mark closes a quotation."""
+    """Say inches or feet: 55", 6'. Without a unit if the mark closes a quotation."""
     before = match.string[: match.start("amount")]
     quoted = len(re.findall(r'(?<!\d)"', before)) % 2 == 1 or re.search(r"[“‘]|(?<!\S)'(?=\w)", before)
     unit = ("inch", "inches") if match["mark"] in '"”″' else ("foot", "feet")
     return number(match["amount"]) if quoted else f"{number(match['amount'])} {unit[match['amount'] != '1']}"
 
 
-def phone(match: Match) -> str:
-    return ", ".join(digits(group) for group in re.findall(r"\d+", match["phone"]))
-
-
 def by_digit(match: Match) -> str:
+    """Say numbers digit by digit and the words between them as they are: "call 911"."""
     runs = re.findall(r"\d+|[A-Za-z]+", match["rest"])
     return " ".join(digits(run) if run.isdecimal() else run for run in runs)

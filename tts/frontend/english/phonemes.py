@@ -1,4 +1,4 @@
-"""English words to phonemes, in the IPA that espeak writes, because Piper's voices were trained on it."""
+"""Converts English words to phonemes, in espeak's IPA because Piper's voices were trained on it."""
 
 import base64
 import re
@@ -21,13 +21,14 @@ STRESS = "ˈˌ"
 
 
 class Phonemizer(Protocol):
-    """Turns a clause into sounds. Shared by all conversations; may be called from several threads."""
+    """Converts the words of a clause to phonemes. Shared by all conversations and thread-safe."""
 
     def __call__(self, words: Sequence[str], stop: str) -> list[str]:
-        """One string of IPA for each of `words`, in order.
+        """Return one string of IPA for each of `words`, in order.
 
-        A word may be several ("five million dollars"): its sounds then have spaces between. It may end in a mark,
-        as inside a clause ("Paris, and"), which then stands behind its sounds. `stop` closes the clause.
+        An item that consists of several words ("five million dollars") has spaces between their phonemes. An item that
+        ends in a mark ("Paris," inside a clause) has the mark after its phonemes. `stop` is the mark that closes the
+        clause.
         """
         ...
 
@@ -35,13 +36,13 @@ class Phonemizer(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Token:
     unit: int
-    """Position of the word it belongs to."""
+    """Index of the word that the token belongs to."""
     text: str
     mark: str
 
 
 class EnglishPhonemizer:
-    """American English from a lexicon, a CRF for the words that it lacks, and what changes in connected speech."""
+    """American English phonemes from a lexicon, a CRF for words missing from it, and rules for connected speech."""
 
     def __init__(self) -> None:
         self._pronounce = lru_cache(maxsize=8192)(Lexicon().pronounce)
@@ -50,7 +51,7 @@ class EnglishPhonemizer:
         tokens = [token for unit, word in enumerate(words) for token in _tokens(unit, word)]
         spoken: list[list[str]] = [[] for _ in words]
         following = ""
-        # From the end, because how a word sounds depends on the first sound of the next.
+        # From the end, because a word's pronunciation depends on the first phoneme of the next word.
         for i in reversed(range(len(tokens))):
             token = tokens[i]
             if token.mark:
@@ -65,7 +66,7 @@ class EnglishPhonemizer:
         return [" ".join(sounds) for sounds in spoken]
 
     def _connected(self, text: str, before: str, following: str) -> str:
-        """How a word sounds between the word `before` and the sounds `following`, both "" at a pause."""
+        """Phonemes of a word after the word `before` and before the phonemes `following`, both "" at a pause."""
         word = text.lower()
         if text == "A" and (before or not following):
             return "ˈeɪ"
@@ -84,9 +85,9 @@ class EnglishPhonemizer:
 
 
 class Lexicon:
-    """How words sound on their own: 124,000 of them, regular inflections, and a CRF's guess at all others.
+    """Pronunciations of single words: 124,000 entries, their regular inflections, and a CRF's guess at all others.
 
-    Lexicon and CRF are the data of the package gruut-lang-en (MIT).
+    Lexicon and CRF are data of the package gruut-lang-en (MIT).
     """
 
     def __init__(self) -> None:
@@ -101,7 +102,7 @@ class Lexicon:
         self._tagger_lock = Lock()
 
     def pronounce(self, word: str) -> str:
-        """IPA of one word as it is written; "" if it holds no letter."""
+        """IPA of one written word; "" if it contains no letter."""
         letters = "".join(filter(str.isalpha, word.removesuffix("'s")))
         if self._is_spelled(word, letters):
             sounds = spell(letters.removesuffix("s")) if letters.endswith("s") else spell(letters)
@@ -110,7 +111,7 @@ class Lexicon:
         return self._known(lower) or self._mixed(word) or self._compound(lower) or self._guess(lower)
 
     def _is_spelled(self, word: str, letters: str) -> bool:
-        """Whether `word` is said letter by letter: U.S., FBI, GPUs."""
+        """Whether `word` is spelled out: "U.S.", "FBI", "GPUs"."""
         if "." in word and re.fullmatch(r"(?:[^\W\d_]\.)+[^\W\d_]?(?:'?s)?", word):
             return True
         capitals = letters.removesuffix("s")
@@ -120,7 +121,7 @@ class Lexicon:
         return key not in SHOUTED if len(key) < 4 else key not in self._sounds and key not in CORRECTIONS
 
     def _known(self, word: str) -> str:
-        """The lexicon's word, or a regular inflection of one."""
+        """IPA of `word` if it is in the lexicon or a regular inflection of an entry, else ""."""
         if word in CORRECTIONS:
             return CORRECTIONS[word]
         if word in self._sounds:
@@ -133,12 +134,12 @@ class Lexicon:
         return ""
 
     def _mixed(self, word: str) -> str:
-        """ChatGPT, OpenAI, mRNA: each part by itself."""
+        """IPA of a word in mixed case, part by part ("ChatGPT", "OpenAI", "mRNA"); "" for any other word."""
         parts = re.split(r"(?<=[a-z])(?=[A-Z])", word)
         return "".join(map(self.pronounce, parts)) if len(parts) > 1 else ""
 
     def _compound(self, word: str) -> str:
-        """well-known; and, because the lexicon is short of new ones, blockchain."""
+        """IPA of a compound ("well-known", and unhyphenated ones too new for the lexicon: "blockchain"), else ""."""
         parts = [part for part in re.split(r"[^\w']|_", word) if part]
         if len(parts) > 1:
             return "".join(map(self.pronounce, parts))
@@ -161,7 +162,7 @@ class Lexicon:
 
 
 def spell(letters: str) -> str:
-    """The letters' names, the last one stressed."""
+    """IPA of the names of `letters`, with the main stress on the last one."""
     names = [LETTERS[letter] for letter in letters.lower() if letter in LETTERS]
     return "".join([*(name.replace("ˈ", "ˌ") for name in names[:-1]), *names[-1:]])
 
@@ -170,7 +171,7 @@ def _tokens(unit: int, word: str) -> list[_Token]:
     tokens: list[_Token] = []
     for text in word.replace("’", "'").split():
         bare = text.rstrip(MARKS)
-        # The point of "U.S." belongs to the word.
+        # The last full stop of "U.S." belongs to the word.
         if "." in bare and text[len(bare) :].startswith("."):
             bare += "."
         tokens.append(_Token(unit, bare.strip('"“”()[]'), text[len(bare) :][:1]))
@@ -178,7 +179,7 @@ def _tokens(unit: int, word: str) -> list[_Token]:
 
 
 def _features(word: str, i: int) -> list[str]:
-    """What the CRF was trained to look at: the letter, three to each side, and the word's ends."""
+    """The features that the CRF was trained on: the letter, three letters on either side, and the word's ends."""
     features = ["bias", f"grapheme:{_encoded(word[i])}"]
     for distance in range(-3, 4):
         if distance and 0 <= i + distance < len(word):
@@ -195,7 +196,7 @@ def _encoded(letter: str) -> str:
 
 
 def _tidy(word: str, sounds: str) -> str:
-    """A word as the lexicon has it, said alone: the lexicon was recorded from speech that goes on with a "g"."""
+    """A pronunciation from the lexicon, corrected for a word on its own: its entries assume that a "g" follows."""
     sounds = sounds.replace(" ", "")
     for old, new in SYMBOLS:
         sounds = sounds.replace(old, new)
@@ -207,7 +208,7 @@ def _tidy(word: str, sounds: str) -> str:
 
 
 def _stressed(sounds: str) -> str:
-    """One main stress: the last of several, or else the first that there is, or else the first vowel."""
+    """`sounds` with one main stress: the last main stress, else the first secondary stress, else the first vowel."""
     if "ˈ" in sounds:
         before, after = sounds.rsplit("ˈ", 1)
         return before.replace("ˈ", "ˌ") + "ˈ" + after
@@ -233,7 +234,7 @@ def _with(ending: str) -> Callable[[str], str]:
 
 
 def _verb_stems(stem: str) -> tuple[str, ...]:
-    """tag(g), bak(e), play: what stands before -ed, -ing, -er."""
+    """Stems that may precede -ed, -ing and -er: tag(g), bak(e), play."""
     return (stem[:-1], stem) if stem[-1:] == stem[-2:-1] else (stem, stem + "e")
 
 
@@ -256,7 +257,7 @@ INFLECTIONS: tuple[tuple[str, Callable[[str], tuple[str, ...]], Callable[[str], 
     ("ness", lambda stem: (stem,), _with("nəs")),
     ("less", lambda stem: (stem,), _with("ləs")),
 )
-"""Ending, what may stand before it, and what it adds."""
+"""Each ending with a function that returns its possible stems and one that appends its phonemes."""
 
 SYMBOLS = (
     ("oː", "ɔː"),
@@ -265,7 +266,7 @@ SYMBOLS = (
     ("r", "ɹ"),
     ("ɪɾi", "ᵻɾi"),
 )
-"""Symbols of an older espeak, or that the voices were hardly trained on."""
+"""Replacements for symbols of an older espeak and for symbols that are rare in the voices' training data."""
 
 _NAMES = (
     "ˈeɪ bˈiː sˈiː dˈiː ˈiː ˈɛf dʒˈiː ˈeɪtʃ ˈaɪ dʒˈeɪ kˈeɪ ˈɛl ˈɛm "
@@ -279,7 +280,7 @@ SHOUTED = _set(
     "see say too own old bad hot low few far ask try end yet ago ten six for man men boy win war car per via ram rom "
     "pin gif sim zip"
 )
-"""Short words, and a few acronyms, that stay words in capitals; the others are said letter by letter."""
+"""Short words and acronyms that are said as words in capitals; others are spelled out."""
 
 CORRECTIONS = {
     "i": "aɪ",
@@ -299,7 +300,7 @@ CORRECTIONS = {
     "hmm": "hˈəm",
     "mm": "ˈəm",
 }
-"""Words that the lexicon lacks, or has as they sound in one place only."""
+"""Words that the lexicon lacks, or has with a pronunciation that fits only some contexts."""
 
 STRONG = {
     "a": "ˈeɪ",
@@ -311,7 +312,7 @@ STRONG = {
     "do": "dˈuː",
     "you": "jˈuː",
 }
-"""Function words before a pause."""
+"""Strong forms of function words, used before a pause."""
 
 _TO_DO = _set(
     "to will would can could should must may might shall do does did don't doesn't didn't can't won't cannot not "
@@ -347,4 +348,4 @@ HETERONYMS: tuple[tuple[frozenset[str], dict[str, str]], ...] = (
     (_NAMED, {"use": "jˈuːs", "live": "lˈaɪv", "close": "klˈoʊs"}),
     (_DONE, {"read": "ɹˈɛd"}),
 )
-"""Words that are written alike, by the words that may come before."""
+"""Pronunciations of words with several, by the words that may precede them."""

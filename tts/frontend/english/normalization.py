@@ -1,18 +1,16 @@
-"""What a person says for what is written: numbers, dates, money, units, abbreviations, symbols.
+"""Normalization: spells out numbers, dates, money, units, abbreviations and symbols as a person would say them.
 
-Tables of rules, the first that fits wins. Each is a pattern for one stretch of text between two spaces, without the
-brackets, quotes and marks around it, and a function that says it, or that gives it to the next rule.
+The rules stand in tables, and the first that fits wins. A rule is a pattern for text between two spaces, without the
+brackets, quotes and marks around it, and a function that returns its spoken form, or None to try the next rule.
 """
 
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from tts import forms
-from tts.forms import Match
-from tts.numbers import LARGEST, cardinal, digits, number, ordinal, roman, year
-from tts.patterns import (
+from tts.frontend.english import designations, forms, identifiers
+from tts.frontend.english.forms import Match
+from tts.frontend.english.number_words import LARGEST, cardinal, digits, number, ordinal, roman, year
+from tts.frontend.english.patterns import (
     CURRENCY,
     CURRENCY_SIGNS,
     GREEK,
@@ -31,8 +29,8 @@ from tts.patterns import (
     VULGAR,
     any_of,
 )
-from tts.synthesizer import Word
-from tts.vocabulary import (
+from tts.frontend.english.rules import AFTER, DASHES, MARKS, OPENING, Rule, first_mark, rule
+from tts.frontend.english.vocabulary import (
     ABBREVIATIONS,
     CURRENCIES,
     FIRST_NAMES,
@@ -45,16 +43,9 @@ from tts.vocabulary import (
     UNITS,
     WEEKDAYS,
 )
+from tts.synthesizer import Word
 
-MARKS = ",;:.?!"
-OPENING = "\"'“‘«([{¿¡"
-CLOSING = "\"'”’»)]}…" + MARKS
-DASHES = ("—", "–", "-", "--")
-EMOJI = "\u2600-\u27bf\U0001f000-\U0001faff\ufe0f\u200d\u20e3"
-"""Their code points, for a class of a regular expression."""
-AFTER = f"[{re.escape(CLOSING)}—–{EMOJI}]*"
-"""What may follow a word up to the next space."""
-MONTH = "|".join(f"{month}|{month[:3]}\\.?" for month in MONTHS) + r"|Sept\.?"
+MONTH = "May|" + "|".join(f"{month}|{month[:3]}\\.?" for month in MONTHS if month != "May") + r"|Sept\.?"
 
 _ANY = re.compile(rf"(?P<core>\S*?)(?P<after>{AFTER})(?!\S)")
 _FIRST = re.compile(rf"(?=\S)[{re.escape(OPENING)}]*(?P<first>\S?)")
@@ -67,26 +58,22 @@ _LOWER = re.compile(" [a-z]")
 _SIMPLER = str.maketrans("‘’₀₁₂₃₄₅₆₇₈₉", "''0123456789")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    pattern: re.Pattern[str]
-    say: Callable[[Match], str | None]
-    """None: not what the rule is about after all."""
+def spoken_words(text: str, before: str = "") -> list[Word]:
+    """Cut `text` into units that are each said as one. No unit's `written` is empty.
 
+    `before` is the text before it, which may show what a number means ("Your PIN is:") and is not returned.
 
-def spoken_words(text: str) -> list[Word]:
-    """Cut `text` into units that are each said as one, none of them empty.
-
-    A mark at which a person pauses stays at the end of `spoken`. Nothing but letters, apostrophes, hyphens, single
-    spaces and `MARKS` is in there; it is empty where there is nothing to say.
+    A mark at which a person pauses stays at the end of `spoken`. Besides `MARKS`, `spoken` contains only letters,
+    apostrophes, hyphens and single spaces; it is empty for text that has no spoken form.
     """
     words: list[Word] = []
-    position = 0
+    position = len(before) + 1 if before else 0
+    text = f"{before} {text}" if before else text
     while found := _FIRST.search(text, position):
         rules = WORD_RULES if found["first"].isalpha() else NUMBER_RULES
         word, position = _unit(text, found.start(), rules)
         if not word.spoken and words and words[-1].spoken:
-            # A dash, or the mark behind an emoji.
+            # A dash, or the mark after an emoji.
             mark = "," if word.written in DASHES else first_mark(word.written)
             words[-1] = paused(words[-1], mark)
         words.append(word)
@@ -94,9 +81,9 @@ def spoken_words(text: str) -> list[Word]:
 
 
 def _unit(text: str, start: int, rules: list[Rule]) -> tuple[Word, int]:
-    """The unit that begins at `start`, and where it ends."""
-    for rule in rules:
-        if (match := rule.pattern.match(text, start)) and (said := rule.say(match)) is not None:
+    """The unit that begins at `start`, and the position of its end."""
+    for candidate in rules:
+        if (match := candidate.pattern.match(text, start)) and (said := candidate.say(match)) is not None:
             break
     else:
         match = _ANY.match(text, start)
@@ -104,22 +91,17 @@ def _unit(text: str, start: int, rules: list[Rule]) -> tuple[Word, int]:
         said = plain(match["core"])
     mark = first_mark(match["after"])
     if mark == "." and _LOWER.match(text, match.end()):
-        mark = ""  # of an abbreviation: 2 tsp. salt
+        mark = ""  # It belongs to an abbreviation: 2 tsp. salt
     return Word(match.group(), said + mark if said else ""), match.end()
 
 
-def first_mark(after: str) -> str:
-    """The mark that counts of those behind a word; dots are a pause, no full stop."""
-    return next((mark for mark in re.sub(r"…|\.{2,}|[—–]", ",", after) if mark in MARKS), "")
-
-
 def paused(word: Word, mark: str = ",") -> Word:
-    """`word` with a mark behind it."""
+    """`word` with `mark` appended to its spoken form, unless that already ends in a mark."""
     return word if word.spoken.endswith(tuple(MARKS)) else Word(word.written, word.spoken + mark)
 
 
 def plain(core: str) -> str:
-    """A stretch that no rule knows: letters as they are, numbers and symbols as words."""
+    """Spoken form of text that no rule matches: letters stay, numbers and symbols become words."""
     core = core.translate(_SIMPLER)
     parts: list[str] = []
     for piece in _PIECES.findall(core):
@@ -136,7 +118,7 @@ def _piece(piece: str) -> str:
     if piece[0] in CURRENCY_SIGNS or re.match(f"[{VULGAR}]", piece):
         return _said(piece)
     if _ORDINAL_OR_DECADE.fullmatch(piece):
-        return _said("'" + piece.strip("'"))  # mid-30s are no seconds
+        return _said("'" + piece.strip("'"))  # The 30s of mid-30s are not seconds.
     if piece[0].isdecimal():
         return _integer(piece)
     if piece[-1] in SUPERSCRIPTS[1:]:
@@ -149,19 +131,14 @@ def _piece(piece: str) -> str:
 
 
 def _said(text: str) -> str:
-    """A part of a unit, by the rules."""
+    """Spoken form of a part of a unit, by the rules."""
     return " ".join(word.spoken.rstrip(MARKS) for word in spoken_words(text) if word.spoken)
 
 
-def _rule(pattern: str, say: Callable[[Match], str | None], flags: int = 0) -> Rule:
-    around = rf"(?P<before>[{re.escape(OPENING)}]*)(?P<rest>{pattern})(?P<after>{AFTER})(?!\S)"
-    return Rule(re.compile(around, flags), say)
-
-
 def _range(match: Match) -> str | None:
-    """From the one to the other; the unit is said once."""
-    low, high, behind = match["low"], match["high"], match.string[match.end("high") :]
-    if re.match(" ?=", behind) or (match["dash"].startswith(" ") and not _is_range(low, match["dash"], high, behind)):
+    """Say a range; a unit that both ends have is said once."""
+    low, high, after = match["low"], match["high"], match.string[match.end("high") :]
+    if re.match(" ?=", after) or (match["dash"].startswith(" ") and not _is_range(low, match["dash"], high, after)):
         return None
     sign = re.match(f"{SIGN}?({CURRENCY})", low)
     if sign and not re.match(CURRENCY, high):
@@ -174,17 +151,17 @@ def _range(match: Match) -> str | None:
     return f"{first}{to}{last} {match['size'] or ''}".strip()
 
 
-def _is_range(low: str, dash: str, high: str, behind: str) -> bool:
-    """Whether a dash between spaces is neither a minus nor a pause."""
+def _is_range(low: str, dash: str, high: str, after: str) -> bool:
+    """Whether a dash between spaces means "to", not minus or a pause. `after` is the text after the range."""
     bare = r"[\d,]*\.?\d+"
     if re.fullmatch(bare, low) and re.fullmatch(bare, high):
-        goes_on = "-" not in dash or re.match(rf" (?!is\b|equals\b){LETTER}", behind)
-        return bool(goes_on) and float(low.replace(",", "")) < float(high.replace(",", ""))
+        continues = "-" not in dash or re.match(rf" (?!is\b|equals\b){LETTER}", after)
+        return bool(continues) and float(low.replace(",", "")) < float(high.replace(",", ""))
     return "x" not in low + high or "-" not in dash
 
 
 def _names(match: Match) -> str:
-    """From one month or day of the week to another."""
+    """Say a range of months or weekdays."""
     return " to ".join(
         next(name for name in (*MONTHS, *WEEKDAYS) if name.startswith(match[end][:3])) for end in ("low", "high")
     )
@@ -196,7 +173,7 @@ def _around(match: Match) -> str:
 
 
 def _address(match: Match) -> str:
-    """A web or mail address, without what no one would say of it."""
+    """Say a web or mail address without its scheme, "www." and path."""
     host = match["host"].removeprefix("www.").replace("@", " at ")
     return plain(host.replace(".", " dot ").replace("-", " dash "))
 
@@ -226,10 +203,10 @@ _PRECEDED = re.compile(r"(?:[=+*/×÷·^≠±]|(?:\d[a-zA-Z]?|\b[a-zA-Z])[)²³]
 
 
 def _expression(match: Match) -> str | None:
-    """Numbers, letters and signs, where a hyphen is a minus and a stroke a division."""
+    """Say arithmetic, in which a hyphen is a minus sign and a slash a division; None if the text is not arithmetic."""
     text = match["expression"]
-    before, behind = match.string[: match.start("expression")], match.string[match.end() :]
-    if not (_EVIDENT.search(text) or _FOLLOWED.match(behind) or _PRECEDED.search(before)):
+    before, after = match.string[: match.start("expression")], match.string[match.end() :]
+    if not (_EVIDENT.search(text) or _FOLLOWED.match(after) or _PRECEDED.search(before)):
         return None
     if re.fullmatch(f"{NUMBER}{UNIT}", text) and not text.endswith("x"):
         return None
@@ -237,7 +214,7 @@ def _expression(match: Match) -> str | None:
 
 
 def _shared(match: Match) -> str:
-    """miles/hour."""
+    """Say a unit with a slash and no number: "miles/hour"."""
     return match["what"] + forms.share(match)
 
 
@@ -246,149 +223,161 @@ def _zone(match: Match) -> str:
 
 
 _DOMAINS = "com|org|net|edu|gov|io|ai|dev|app|info|uk|de|fr|eu"
-"""By these an address is known that does not say what it is."""
+"""Top-level domains that mark an address without a scheme or "www."."""
 _NAMES = f"(?:{MONTH}|" + "|".join(f"{day}|{day[:3]}\\.?|{day[:4]}\\.?" for day in WEEKDAYS) + ")"
 _OPERAND_BEFORE = r"(?:(?<=[\d)²³] )|(?<=\b[a-zA-Z] )|(?<=\d[a-zA-Z] ))"
 _OPERAND = r" ?(?:[\d(]|[a-zA-Z](?![a-zA-Z]))"
-"""A sign between these two is arithmetic."""
+"""A sign after `_OPERAND_BEFORE` and before `_OPERAND` is arithmetic."""
 _UNIT_NAMES = {*UNITS.values(), *((one, many) for one, many, _, _ in CURRENCIES.values())}
 
 _SHARE = f"(?:/(?P<share>{PER}))?"
 
 _ADDRESSES = [
-    _rule(r"(?P<scheme>[a-z]+://|www\.)(?P<host>[\w.-]+\w)(?P<path>[:/?#]\S*?)?", _address),
-    _rule(rf"(?P<host>(?:[\w-]+\.)+(?:{_DOMAINS}))(?P<path>[:/?#]\S*?)?", _address),
-    _rule(r"(?P<host>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)", _address),
+    rule(r"(?P<scheme>[a-z]+://|www\.)(?P<host>[\w.-]+\w)(?P<path>[:/?#]\S*?)?", _address),
+    rule(rf"(?P<host>(?:[\w-]+\.)+(?:{_DOMAINS}))(?P<path>[:/?#]\S*?)?", _address),
+    rule(r"(?P<host>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)", _address),
 ]
-_MONEY = _rule(
+_MONEY = rule(
     rf"(?P<minus>{SIGN})?(?P<sign>{CURRENCY})(?P<amount>{UNSIGNED})(?:[ -]?(?P<scale>{SCALE}))?{_SHARE}",
     forms.money,
 )
-_EXPRESSION = _rule(rf"(?P<expression>(?=\S*?\w){_TERM}+)", _expression)
-_DOTTED = _rule(r"(?P<name>[\w-]*[^\W\d_][\w-]*(?:\.[\w-]+)+)", _dotted)
+_EXPRESSION = rule(rf"(?P<expression>(?=\S*?\w){_TERM}+)", _expression)
+_DOTTED = rule(r"(?P<name>[\w-]*[^\W\d_][\w-]*(?:\.[\w-]+)+)", _dotted)
 
 NUMBER_RULES = [
     *_ADDRESSES,
+    # numbers that identify or designate
+    rule(identifiers.SHAPED, identifiers.shaped),
+    rule(identifiers.PHONE, identifiers.phone),
+    rule(identifiers.RUN, identifiers.by_context),
+    rule(identifiers.CODE, identifiers.by_context),
+    rule(r"\d{1,3}(?:\.\d{1,3}){3}", identifiers.ip_address),
+    rule(r"[1-9]\d{6,14}", identifiers.counted),
+    rule(designations.LETTERED, designations.lettered),
+    rule(designations.VERSION, designations.version),
+    rule(designations.STREET, designations.street),
+    rule(designations.DAY, designations.day),
+    rule(r"10\d\d", designations.early_year),
     # dates
-    _rule(rf"(?P<day>\d{{1,2}})(?:[-–](?P<last>\d{{1,2}}))? (?P<month>{MONTH})(?: (?P<year>\d{{4}}))?", forms.date),
-    _rule(
+    rule(rf"(?P<day>\d{{1,2}})(?:[-–](?P<last>\d{{1,2}}))? (?P<month>{MONTH})(?: (?P<year>\d{{4}}))?", forms.date),
+    rule(
         r"(?P<year>\d{4})-(?P<month>\d\d)-(?P<day>\d\d)"
         r"(?:T(?P<hour>\d\d):(?P<minute>\d\d)(?::\d\d(?:\.\d+)?)?(?P<zone>Z|\+00:00)?)?",
         forms.numeric_date,
     ),
-    _rule(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}|\d\d)", forms.numeric_date),
-    _rule(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})", forms.numeric_date),
-    # telephone numbers
-    _rule(r"(?P<phone>(?:\+?\d{1,3}[ .-])?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[.-]\d{4}|\d{3}-\d{4})", forms.phone),
-    _rule(r"(?P<phone>\+\d{1,3}(?:[ -]\d{2,4}){2,5})", forms.phone),
+    rule(r"(?P<month>\d{1,2})/(?P<day>\d{1,2})/(?P<year>\d{4}|\d\d)", forms.numeric_date),
+    rule(r"(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4})", forms.numeric_date),
     # ranges, and times
-    _rule(rf"(?P<low>{QUANTITY})(?P<dash> [-–] |[-–—])(?P<high>{QUANTITY})(?:-(?P<size>[a-z]+))?", _range),
-    _rule(
+    rule(rf"(?P<low>{QUANTITY})(?P<dash> [-–] |[-–—])(?P<high>{QUANTITY})(?:-(?P<size>[a-z]+))?", _range),
+    rule(
         r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?: ?(?P<half>[ap]\.?m\b\.?))?",
         forms.clock_time,
         re.IGNORECASE,
     ),
-    _rule(r"(?P<hour>1[0-2]|[1-9])(?P<minute>) ?(?P<half>[ap]\.?m\b\.?)", forms.clock_time, re.IGNORECASE),
-    _rule(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d)", forms.time_to_the_second),
-    _rule(r"\d+ ?h ?\d+ ?m(?: ?\d+ ?s)?|\d+ ?m ?\d+ ?s", forms.duration),
-    _rule(r"(?P<number>[12]\d\d0|\d{1,3})['’]?s", forms.decade),
+    rule(r"(?P<hour>1[0-2]|[1-9])(?P<minute>) ?(?P<half>[ap]\.?m\b\.?)", forms.clock_time, re.IGNORECASE),
+    rule(r"(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d)", forms.time_to_the_second),
+    rule(r"\d+ ?h ?\d+ ?m(?: ?\d+ ?s)?|\d+ ?m ?\d+ ?s", forms.duration),
+    rule(r"(?P<number>[12]\d\d0|\d{1,3})['’]?s", forms.decade),
     # amounts, fractions
     _MONEY,
-    _rule(
+    rule(
         rf"(?P<minus>{SIGN})?(?P<amount>{UNSIGNED})(?: ?(?P<scale>{SCALE}))? ?(?P<sign>[{CURRENCY_SIGNS}]){_SHARE}",
         forms.money,
     ),
-    _rule(
+    rule(
         r"(?P<feet>\d{1,2})['′’](?P<inches>\d{1,2})[\"”″]?", lambda m: f"{number(m['feet'])} foot {number(m['inches'])}"
     ),
-    _rule(r"(?P<amount>\d+(?:\.\d+)?)(?P<mark>[\"”″'′])", forms.inches),
-    _rule(
+    rule(r"(?P<amount>\d+(?:\.\d+)?)(?P<mark>[\"”″'′])", forms.inches),
+    rule(
         rf"(?P<minus>{SIGN})?(?:(?:(?P<whole>\d{{1,3}})[ -])?(?P<above>\d{{1,3}})[/⁄](?P<below>\d{{1,3}})"
         rf"|(?P<count>\d{{1,3}})? ?(?P<vulgar>[{VULGAR}]))(?: ?(?P<unit>{UNIT})|-(?P<size>[a-z]+))?",
         forms.ratio,
     ),
-    _rule(
+    rule(
         r"(?P<above>\d+\.\d+)/(?P<below>(?:4|5|10|20|100)(?:\.0)?)",
         lambda m: f"{number(m['above'])} out of {number(m['below'])}",
     ),
-    _rule(r"(?P<width>\d+)x(?P<height>\d+)", lambda m: f"{_integer(m['width'])} by {_integer(m['height'])}"),
+    rule(r"(?P<width>\d+)x(?P<height>\d+)", lambda m: f"{_integer(m['width'])} by {_integer(m['height'])}"),
     _EXPRESSION,
-    _rule(rf"(?P<sign>[<>]=|[~≈<>≤≥±+])(?P<what>{QUANTITY}(?:[-–]{QUANTITY})?)", _around),
-    _rule(rf"(?P<what>{QUANTITY})\+", lambda m: f"{_said(m['what'])} plus"),
-    _rule(
+    rule(rf"(?P<sign>[<>]=|[~≈<>≤≥±+])(?P<what>{QUANTITY}(?:[-–]{QUANTITY})?)", _around),
+    rule(rf"(?P<what>{QUANTITY})\+", lambda m: f"{_said(m['what'])} plus"),
+    rule(
         rf"(?P<amount>{NUMBER})(?: |(?P<hyphen>-)(?!x))?(?P<unit>{UNIT}){_SHARE}",
         forms.measure,
     ),
-    _rule(rf"(?P<amount>{SIGN}?\d{{2,3}})(?P<unit>[CF])", lambda m: _said(f"{m['amount']}°{m['unit']}")),
-    _rule(rf"(?P<number>{NUMBER}[eE][-−+]?\d{{1,3}})", lambda m: forms.scientific(m["number"])),
+    rule(rf"(?P<amount>{SIGN}\d|{SIGN}?\d{{2,3}})(?P<unit>[CF])", lambda m: _said(f"{m['amount']}°{m['unit']}")),
+    rule(rf"(?P<number>{NUMBER}[eE][-−+]?\d{{1,3}})", lambda m: forms.scientific(m["number"])),
     # numbers by themselves
-    _rule(r"(?P<year>1[1-9]\d\d|20\d\d)['’]s", lambda m: f"{year(int(m['year']))}'s"),
-    _rule(r"(?P<number>\d+)(?:st|nd|rd|th)", lambda m: ordinal(int(m["number"][-LARGEST:]))),
-    _rule(rf"(?P<number>{NUMBER})", lambda m: _integer(m["number"])),
-    _rule(r"#(?P<number>\d{1,15})", lambda m: "number " + cardinal(int(m["number"]))),
-    _rule(r"(?P<count>\d{1,2}):(?P<other>\d{1,2})", lambda m: f"{number(m['count'])} to {number(m['other'])}"),
+    rule(r"(?P<year>1[1-9]\d\d|20\d\d)['’]s", lambda m: f"{year(int(m['year']))}'s"),
+    rule(r"(?P<number>\d+)(?:st|nd|rd|th)", lambda m: ordinal(int(m["number"][-LARGEST:]))),
+    rule(rf"(?P<number>{NUMBER})", lambda m: _integer(m["number"])),
+    rule(r"#(?P<number>\d{1,15})", lambda m: "number " + cardinal(int(m["number"]))),
+    rule(r"(?P<count>\d{1,2}):(?P<other>\d{1,2})", lambda m: f"{number(m['count'])} to {number(m['other'])}"),
     # signs
-    _rule(r"#(?P<tag>_*[^\W\d_]\w*)", lambda m: "hashtag " + plain(m["tag"].replace("_", " ").strip())),
-    _rule(
+    rule(r"#(?P<tag>_*[^\W\d_]\w*)", lambda m: "hashtag " + plain(m["tag"].replace("_", " ").strip())),
+    rule(
         rf"{_OPERAND_BEFORE}[-−–](?={_OPERAND}\S*(?: (?:[-+*/=×÷−–<>]|is\b|equals\b)|$))",
         lambda m: "minus",
     ),
-    _rule(rf"(?<=\d )[-–](?= (?:{MONTH}) \d)", lambda m: "to"),
-    _rule(rf"{_OPERAND_BEFORE}/(?={_OPERAND})", lambda m: "divided by"),
-    _rule(r"(?<=[a-z] )>(?= [A-Z][a-z])", lambda m: "then"),
-    _rule(r"(?<!\d )·(?! \d)", lambda m: ""),
+    rule(rf"(?<=\d )[-–](?= (?:{MONTH}) \d)", lambda m: "to"),
+    rule(rf"{_OPERAND_BEFORE}/(?={_OPERAND})", lambda m: "divided by"),
+    rule(r"(?<=[a-z] )>(?= [A-Z][a-z])", lambda m: "then"),
+    rule(r"(?<!\d )·(?! \d)", lambda m: ""),
     _DOTTED,
 ]
-"""For what begins with no letter."""
+"""Rules for units that do not begin with a letter."""
 
 WORD_RULES = [
     *_ADDRESSES,
+    # identifiers
+    rule(identifiers.SHAPED, identifiers.shaped),
+    rule(identifiers.CODE, identifiers.by_context),
     # dates
-    _rule(rf"(?P<low>{_NAMES})(?: [-–] |[-–])(?P<high>{_NAMES})", _names),
-    _rule(
+    rule(rf"(?P<low>{_NAMES})(?: [-–] |[-–])(?P<high>{_NAMES})", _names),
+    rule(
         rf"(?P<month>{MONTH}) (?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?:[-–](?P<last>\d{{1,2}}))?(?:,? (?P<year>\d{{4}}))?",
         forms.date,
     ),
-    _rule(rf"(?P<month>{MONTH}),? (?P<year>1[1-9]\d\d|20\d\d)", forms.date),
-    # what belongs to a number
+    rule(rf"(?P<month>{MONTH}),? (?P<year>1[1-9]\d\d|20\d\d)", forms.date),
+    # words that belong to a number
     _MONEY,
-    _rule(r"v(?P<version>\d+(?:\.\d+)+)", lambda m: f"v {number(m['version'])}"),
-    _rule(r"[Nn]o\. ?(?P<number>\d{1,15})", lambda m: "number " + cardinal(int(m["number"]))),
-    _rule(r"(?P<grade>[A-F])[-−]", lambda m: f"{m['grade']} minus"),
-    _rule(r"(?P<pages>pp?)\.(?= \d)", lambda m: "page" if m["pages"] == "p" else "pages"),
-    _rule(rf"(?P<what>[a-z]+s|[kMGT]?B)/(?P<share>{any_of(SHARES)})", _shared),
-    _rule(r"(?P<zone>GMT|UTC)(?P<sign>[-−–+])(?P<hours>\d[\d:]*)", _zone),
-    _rule(
+    rule(r"v(?P<version>\d+(?:\.\d+)+)", lambda m: f"v {number(m['version'])}"),
+    rule(r"[Nn]o\. ?(?P<number>\d{1,15})", identifiers.numbered),
+    rule(r"(?P<grade>[A-F])[-−]", lambda m: f"{m['grade']} minus"),
+    rule(r"(?P<pages>pp?)\.(?= \d)", lambda m: "page" if m["pages"] == "p" else "pages"),
+    rule(rf"(?P<what>[a-z]+s|[kMGT]?B)/(?P<share>{any_of(SHARES)})", _shared),
+    rule(r"(?P<zone>GMT|UTC)(?P<sign>[-−–+])(?P<hours>\d[\d:]*)", _zone),
+    rule(
         r"(?:[Cc]all|[Dd]ial|[Tt]ext|[Pp]hone)(?:ing|ed)? (?:911|988|112|999|111|000)(?: or (?:911|988|112|999))*",
         forms.by_digit,
     ),
-    _rule(rf"(?:{'|'.join(STATES)}) \d{{5}}(?:-\d{{4}})?", forms.by_digit),
+    rule(rf"(?:{'|'.join(STATES)}) \d{{5}}(?:-\d{{4}})?", forms.by_digit),
     # Roman numerals
-    _rule(
+    rule(
         rf"(?P<what>{any_of(NUMBERED)}) (?P<numeral>{ROMAN})(?!{PRONOUN})",
         lambda m: f"{m['what']} {cardinal(roman(m['numeral']))}",
     ),
-    _rule(
+    rule(
         rf"(?P<name>(?:(?:{any_of(TITLES)}) [A-Z][a-z]+|(?:{any_of(FIRST_NAMES)}))(?: [A-Z][a-z]+)?) "
         rf"(?P<numeral>{ROMAN})(?!{PRONOUN})",
         lambda m: f"{m['name']} the {ordinal(roman(m['numeral']))}",
     ),
-    _rule(
+    rule(
         rf"(?P<name>[A-Z][a-z]+) (?P<numeral>(?=[IVX]{{2}}){ROMAN})",
         lambda m: f"{m['name']} {cardinal(roman(m['numeral']))}",
     ),
     # abbreviations
-    _rule(r"(?P<letter>[A-Z])\.(?= [A-Z])", lambda m: m["letter"]),
-    _rule(r"Dr\.(?= [A-Z])", lambda m: "Doctor"),
-    _rule(r"Dr\.", lambda m: "Drive"),
-    _rule(r"St\.(?= [A-Z])", lambda m: "Saint"),
-    _rule(r"St\.", lambda m: "Street"),
-    _rule(rf"(?P<month>{'|'.join(month[:3] for month in MONTHS if month != 'May')}|Sept)\.", forms.date),
-    _rule(rf"(?P<short>{any_of(ABBREVIATIONS)})", lambda m: ABBREVIATIONS[m["short"]]),
-    _rule(
+    rule(r"(?P<letter>[A-Z])\.(?= [A-Z])", lambda m: m["letter"]),
+    rule(r"Dr\.(?= [A-Z])", lambda m: "Doctor"),
+    rule(r"Dr\.", lambda m: "Drive"),
+    rule(r"St\.(?= [A-Z])", lambda m: "Saint"),
+    rule(r"St\.", lambda m: "Street"),
+    rule(rf"(?P<month>{'|'.join(month[:3] for month in MONTHS if month != 'May')}|Sept)\.", forms.date),
+    rule(rf"(?P<short>{any_of(ABBREVIATIONS)})", lambda m: ABBREVIATIONS[m["short"]]),
+    rule(
         r"(?P<letters>(?:[A-Za-z]\.|[A-Z][a-z]\.){2,}(?:[A-Za-z](?<!s))?)(?P<s>'s|’s|s)?(?P<based>(?:-\w+)*)", _initials
     ),
     _EXPRESSION,
     _DOTTED,
 ]
-"""For what begins with a letter."""
+"""Rules for units that begin with a letter."""

@@ -1,4 +1,4 @@
-"""Voices of a server with OpenAI's speech API, `POST /v1/audio/speech`: heard while they are still made."""
+"""Voices of a server with OpenAI's speech API, `POST /v1/audio/speech`, streamed while the server synthesizes."""
 
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -8,35 +8,42 @@ from functools import partial
 
 import anyio
 import httpx
-import numpy as np
 from anyio import ClosedResourceError, EndOfStream, create_memory_object_stream
 from anyio.from_thread import start_blocking_portal
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from tts.chunks import CHUNK_S, Pace, amplified, trimmed
-from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, VoiceInfo, check_known
-from tts.underway import Stopped, Underway
+from audio.pcm import Pcm
+from audio.pcm16 import decode_pcm16
+from tts.engines.chunks import CHUNK_S, WordTimeEstimator, amplified, trimmed
+from tts.engines.speech_stream import SpeechStream, Stopped
+from tts.synthesizer import Clause, Speech, SpeechFailed, VoiceInfo, check_known
 
 RATE = 24_000
-"""Of the API's raw format, 16 bits, little-endian, mono."""
+"""Sample rate of the API's raw format, which is mono with 16-bit little-endian samples."""
 ATTEMPTS = 3
+"""Requests made for one clause before it fails."""
 AGAIN_S = 0.1
-"""Wait before the second attempt, and twice as long before the third."""
+"""Seconds before the second attempt; the third waits twice as long."""
 CONNECT_S = 5.0
+"""Longest wait for a connection, in seconds."""
+LEAST_S = 10.0
+"""Seconds of audio that any clause may take. A server that sends more than this and `CHARACTER_S` is stopped."""
+CHARACTER_S = 0.5
+"""Seconds of audio for each character, as if a slow speaker spoke at the slowest pace, a fifth of the usual one."""
 _BUSY = (408, 429, 500, 502, 503, 504)
-"""Answers after which another attempt may succeed."""
+"""Status codes after which another attempt may succeed."""
 _NOT_RAW = r"application/json|text/|audio/(x-)?(mpeg|mp3|mp4|aac|wav|wave|vnd\.wave|ogg|opus|flac|webm)\b"
-"""Types of answers that would be noise."""
+"""Content types that would be noise if they were played as raw audio."""
 _FORMAT = {"rate": str(RATE), "channels": "1"}
 _LEAST_BYTES = 2 * RATE // 50
-"""20 ms: less at a time is more work than sound."""
+"""Bytes of 20 ms. Handling smaller pieces costs more than it gains."""
 
 
-class Http:
-    """One server, shared by all conversations over connections that stay open.
+class SpeechServerSynthesizer:
+    """Voices of one speech server, shared by all conversations over persistent connections.
 
-    Word times are estimates, see `Pace`. `speak` raises `SpeechFailed`: after all attempts if no sound had come; at
-    once if some had, for then a second attempt would say it twice, or if nothing came in time, for the person waits.
+    Word times come from `WordTimeEstimator`. `speak` raises `SpeechFailed`: after all attempts if no audio arrived; at
+    once if some did, because a second attempt would repeat it, or on a timeout, because the user is waiting.
     """
 
     def __init__(
@@ -52,11 +59,14 @@ class Http:
         timeout_s: float = 20.0,
         gain_db: float = 0.0,
     ) -> None:
-        """`url`: with its /v1. `timeout_s`: longest wait for the next sound. `gain_db`: as loud as other voices."""
+        """`url`: base URL including /v1. `timeout_s`: longest wait for the next audio. `gain_db`: output gain.
+
+        `language`: BCP 47 tag of what the voices speak; "" or English makes the front end spell out the text.
+        """
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = httpx.AsyncClient(headers=headers, timeout=httpx.Timeout(timeout_s, connect=CONNECT_S))
         self._thread = ExitStack()
-        """Whose loop waits for the server: only so can a request be given up at any time."""
+        """Owns the thread whose event loop waits for the server, so that a request can be cancelled at any time."""
         self._portal = self._thread.enter_context(start_blocking_portal(name="speech-server"))
         self._url = url.rstrip("/") + "/audio/speech"
         self.language = language
@@ -68,18 +78,21 @@ class Http:
     def voices(self) -> Sequence[VoiceInfo]:
         return self._infos
 
-    def open(self, voice: str) -> "HttpVoice":
+    def open(self, voice: str) -> "SpeechServerVoice":
         check_known(voice, [info.name for info in self._infos])
-        return HttpVoice(self, voice)
+        return SpeechServerVoice(self, voice)
 
     def close(self) -> None:
-        """Close the connections, and break off what is still spoken."""
+        """Close the connections and abort the speech that is still arriving."""
         self._portal.call(self._client.aclose)
         self._portal.call(self._portal.stop, True)
         self._thread.close()
 
     def sound(self, voice: str, text: str, stopped: Stopped) -> Iterator[Pcm]:
-        """`text` in `voice` as it comes, until it is `stopped` or dropped. Raises `SpeechFailed`."""
+        """Audio of `text` in `voice` as it arrives, until `stopped` is done or the iterator is dropped.
+
+        Float32 at 24 kHz. Raises `SpeechFailed`.
+        """
         made, coming = create_memory_object_stream[Pcm]()
         request = self._portal.start_task_soon(self._ask, voice, text, made, coming)
         stopped.add_done_callback(lambda _: request.cancel())
@@ -91,9 +104,9 @@ class Http:
         except SpeechFailed:
             raise
         except (CancelledError, RuntimeError) as error:
-            # After `close`, the loop takes nothing on.
+            # After `close`, the event loop accepts no more calls.
             if not stopped.done():
-                raise SpeechFailed(f"{self._url} was given up") from error
+                raise SpeechFailed(f"the request to {self._url} was cancelled") from error
         finally:
             request.cancel()
 
@@ -102,7 +115,6 @@ class Http:
     ) -> None:
         with made, coming:
             body = self._request | {"voice": voice, "input": text}
-            gain = self._gain / 32768
             for attempt in range(ATTEMPTS):
                 last = attempt == ATTEMPTS - 1
                 begun = False
@@ -112,11 +124,15 @@ class Http:
                             await response.aread()
                         else:
                             await self._check(response)
+                            room = round(RATE * (LEAST_S + CHARACTER_S * len(text))) * 2
                             async for data in _evenly(response.aiter_bytes()):
                                 begun = True
-                                await made.send(amplified(np.frombuffer(data, dtype="<i2").astype(np.float32), gain))
+                                room -= len(data)
+                                if room < 0:
+                                    raise SpeechFailed(f"{self._url} does not stop: {len(text)} characters")
+                                await made.send(amplified(decode_pcm16(data), self._gain))
                             if not begun:
-                                raise SpeechFailed(f"{self._url} sends no sound")
+                                raise SpeechFailed(f"{self._url} sent no audio")
                             return
                 except httpx.RequestError as error:
                     if begun:
@@ -127,19 +143,21 @@ class Http:
 
     async def _check(self, response: httpx.Response) -> None:
         if response.status_code != httpx.codes.OK:
-            said = (await response.aread()).decode(errors="replace")[:300]
-            raise SpeechFailed(f"{self._url} refuses with {response.status_code}: {said or response.reason_phrase}")
+            reason = (await response.aread()).decode(errors="replace")[:300]
+            raise SpeechFailed(f"{self._url} refuses with {response.status_code}: {reason or response.reason_phrase}")
         kind = response.headers.get("content-type", "").lower()
         parameters = dict(re.findall(r"(rate|channels)=(\d+)", kind))
         if re.match(_NOT_RAW, kind) or parameters.items() - _FORMAT.items():
-            raise SpeechFailed(f"{self._url} answers with {kind} where raw sound at 24 kHz was asked for")
+            raise SpeechFailed(f"{self._url} answers with {kind} where raw sound at 24 kHz was requested")
 
 
-class HttpVoice:
-    def __init__(self, server: Http, name: str) -> None:
+class SpeechServerVoice:
+    """A voice of a `SpeechServerSynthesizer`, as opened by one conversation."""
+
+    def __init__(self, server: SpeechServerSynthesizer, name: str) -> None:
         self.server = server
         self._name = name
-        self._pace = Pace(RATE)
+        self._estimator = WordTimeEstimator(RATE)
 
     @property
     def sample_rate(self) -> int:
@@ -149,16 +167,16 @@ class HttpVoice:
     def waits(self) -> bool:
         return True
 
-    def speak(self, clause: Clause) -> Underway:
-        return Underway(partial(self._speech, clause))
+    def speak(self, clause: Clause) -> SpeechStream:
+        return SpeechStream(partial(self._speech, clause))
 
     def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
         parts = trimmed(self.server.sound(self._name, clause.said_in(self.server.language), stopped), RATE)
-        yield from self._pace.speech(parts, clause, round(CHUNK_S * RATE))
+        yield from self._estimator.speech(parts, clause, round(CHUNK_S * RATE))
 
 
 async def _evenly(data: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """`data` in pieces of whole samples, none of them tiny but the last."""
+    """`data` in pieces of whole samples, each at least `_LEAST_BYTES` long except the last."""
     held = b""
     async for piece in data:
         held += piece

@@ -1,34 +1,34 @@
-"""Piper voices (VITS) in plain onnxruntime: the first chunk before the clause is finished, and exact word times."""
+"""Piper voices (VITS) in plain onnxruntime: first chunk before the clause is finished, and exact word times."""
 
 import json
 import logging
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from tts.chunks import CHUNK_S, PAUSE_S, amplified, chunks, windows
-from tts.phonemes import EnglishPhonemizer, Phonemizer
+from tts.engines.chunks import CHUNK_S, PAUSE_S, amplified, chunks, windows
+from tts.engines.speech_stream import SpeechStream, Stopped
+from tts.engines.vits import VitsGraph, run_until
+from tts.frontend.english.phonemes import EnglishPhonemizer, Phonemizer
 from tts.synthesizer import Clause, Speech, UnknownVoice, Voice, VoiceInfo, WordTime
-from tts.underway import Stopped, Underway
-from tts.vits import Vits, until
 
 logger = logging.getLogger(__name__)
 
 LEAD_FRAMES = 2
-"""Kept before the first phoneme; what the model puts before that is silence."""
+"""Frames kept before the first phoneme; whatever the model puts earlier is silence."""
 TAIL_FRAMES = 4
-"""Kept behind the last phoneme, where a last consonant is released."""
+"""Frames kept after the last phoneme, where a final consonant is released."""
 
 PAD, BEGIN, END, SPACE = "_", "^", "$", " "
-"""Symbols of Piper's phoneme map that are not sounds."""
+"""Symbols of Piper's phoneme map that are not phonemes."""
 
 
-class Piper:
-    """One Piper voice. Raises `ValueError` if the voice's language has no phonemizer here."""
+class PiperSynthesizer:
+    """One Piper voice, loaded from its ONNX file and configuration."""
 
     def __init__(
         self,
@@ -41,8 +41,10 @@ class Piper:
         gain_db: float = 0.0,
         phonemizer: Phonemizer | None = None,
     ) -> None:
-        """`model` is the .onnx file; `config` the .onnx.json beside it; `speed` 2 talks twice as fast;
-        `gain_db` makes it as loud as other voices.
+        """Load the voice.
+
+        `model`: the .onnx file. `config`: its .onnx.json. `speed` 2 talks twice as fast. `gain_db`: gain that makes the
+        voice as loud as the others. Raises `ValueError` if the voice is not English and there is no `phonemizer`.
         """
         settings = json.loads(config.read_text(encoding="utf-8"))
         language = settings["espeak"]["voice"]
@@ -62,9 +64,9 @@ class Piper:
         )
         self._info = VoiceInfo(model.stem, settings["language"]["code"], licence)
         self._phonemizer = phonemizer or EnglishPhonemizer()
-        self._vits = Vits(model, threads)
+        self._vits = VitsGraph(model, threads)
         if self._vits.no_cut:
-            logger.warning("%s is heard clause by clause, not as it is made: %s", model.name, self._vits.no_cut)
+            logger.warning("%s is synthesized clause by clause instead of streaming: %s", model.name, self._vits.no_cut)
 
     @property
     def voices(self) -> Sequence[VoiceInfo]:
@@ -78,7 +80,7 @@ class Piper:
 
 @dataclass(frozen=True, slots=True)
 class _Spec:
-    """What the voice's .onnx.json says."""
+    """Parameters of a voice from its .onnx.json, combined with speed and gain."""
 
     rate: int
     ids: Mapping[str, Sequence[int]]
@@ -90,7 +92,7 @@ class _Spec:
 
 
 class _PiperVoice:
-    def __init__(self, spec: _Spec, vits: Vits, phonemizer: Phonemizer) -> None:
+    def __init__(self, spec: _Spec, vits: VitsGraph, phonemizer: Phonemizer) -> None:
         self._spec = spec
         self._vits = vits
         self._phonemizer = phonemizer
@@ -103,11 +105,15 @@ class _PiperVoice:
     def waits(self) -> bool:
         return False
 
-    def speak(self, clause: Clause) -> Underway:
-        return Underway(partial(self._speech, clause))
+    def at_speed(self, speed: float) -> "_PiperVoice":
+        spec = replace(self._spec, length=self._spec.length / speed, speed=self._spec.speed * speed)
+        return _PiperVoice(spec, self._vits, self._phonemizer)
+
+    def speak(self, clause: Clause) -> SpeechStream:
+        return SpeechStream(partial(self._speech, clause))
 
     def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
-        run = until(stopped)
+        run = run_until(stopped)
         phonemes = self._phonemizer([word.spoken for word in clause.words], clause.stop)
         ids, spans = phoneme_ids(phonemes, clause.stop, self._spec.ids)
         if not any(first < last for first, last in spans):
@@ -128,9 +134,10 @@ class _PiperVoice:
 def phoneme_ids(
     phonemes: Sequence[str], stop: str, table: Mapping[str, Sequence[int]]
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """The ids of a clause, padded as VITS was trained, and the range of ids that each word takes with its last pad.
+    """The phoneme ids of a clause, padded as in VITS's training, and for each word the range of its ids.
 
-    A mark at the end of a word (", and") is no sound of it, and a symbol that the voice was not trained on is left out.
+    `table`: ids by symbol, from the voice's .onnx.json. A range includes the word's last pad. A mark after a word
+    (", and") is outside its range. Symbols that the voice was not trained on are dropped.
     """
     ids: list[int] = []
     spans: list[tuple[int, int]] = []

@@ -1,8 +1,8 @@
-"""XTTS v2 and VITS models of coqui-tts behind OpenAI's speech API, in a process and an environment of their own.
+"""A server that offers XTTS v2 and VITS models of coqui-tts through OpenAI's speech API, in an environment of its own.
 
-Run by tts/xtts.py as a script: it imports nothing of Antiphon. The first line of its standard input is the key that
-requests must show; it ends when its input does, so that it never outlives who started it. On its standard output it
-says `port N` when it is ready.
+tts/engines/coqui.py runs this file as a script, so it imports nothing of Antiphon. The first line of standard input is
+the API key that requests must present. The script prints `port N` once it is ready, and exits when standard input
+closes, so it never outlives its parent.
 """
 
 import argparse
@@ -22,43 +22,51 @@ from numpy.typing import NDArray
 
 RATE = 24_000
 REFERENCE_RATE = 22_050
-"""At which XTTS hears a recording to speak like."""
+"""Sample rate at which XTTS takes a recording of the voice to imitate."""
 CATALOGUE = "tts_models/"
+"""Prefix of the names in coqui-tts's catalogue."""
 CHUNK_TOKENS = 20
-"""Tokens of XTTS to a chunk, 0.9 s of sound. Fewer are sooner there and cost more: each time all so far is decoded."""
+"""XTTS tokens in a chunk, 0.9 s of audio. Smaller ones arrive sooner and cost more: each decodes all tokens so far."""
 SAMPLING = ("temperature", "length_penalty", "repetition_penalty", "top_k", "top_p")
-"""Of XTTS, as the model's own configuration has it."""
+"""Sampling parameters of XTTS, whose values come from the model's own configuration."""
+PACKAGES = "coqui-tts torchaudio torchcodec six"
+"""The packages of the extra `xtts`, by which an interpreter without Antiphon gets them too."""
 
 Pcm = NDArray[np.float32]
 
 
 class UnknownSpeaker(ValueError):
-    """The model has no such speaker, and there is no such recording."""
+    """The requested voice is neither a speaker of the model nor a recording that exists."""
 
 
 class NoCoqui(ImportError):
-    """Coqui-tts can't be imported."""
+    """The interpreter cannot import coqui-tts; the message says what to install."""
 
     def __init__(self, python: str, why: str) -> None:
         super().__init__(
-            f"{python} has no coqui-tts that works ({why}): pip install 'antiphon[xtts]' there, "
+            f"{python} has no coqui-tts that works ({why}): {python} -m pip install {PACKAGES}, "
             "or name the interpreter that has it in voice.python"
         )
 
 
 class Speaker(Protocol):
-    """A loaded model. Not for two threads at once."""
+    """A loaded model. Not thread-safe."""
 
     @property
-    def sample_rate(self) -> int: ...
+    def sample_rate(self) -> int:
+        """Samples per second of the audio that `speak` returns."""
+        ...
 
     def speak(self, text: str, voice: str, speed: float) -> Iterator[Pcm]:
-        """Sound as it is made, each step one chunk. Raises `UnknownSpeaker`."""
+        """Synthesize `text`; each step computes one chunk, float32 mono. `speed` 2 talks twice as fast.
+
+        Raises `UnknownSpeaker`.
+        """
         ...
 
 
 class Manager(Protocol):
-    """Coqui's table of speakers."""
+    """Table of a model's speakers, as coqui-tts stores it."""
 
     speakers: dict[str, dict[str, object]]
     name_to_id: dict[str, int]
@@ -66,7 +74,7 @@ class Manager(Protocol):
 
 
 class Model(Protocol):
-    """What is used of Coqui's models, which have no types."""
+    """The attributes used here of coqui-tts's models, which are untyped."""
 
     args: Any
     config: Any
@@ -81,7 +89,7 @@ class Model(Protocol):
 
 
 class XttsSpeaker:
-    """XTTS v2, streaming: a speaker of its own, or the path of a recording to speak like."""
+    """XTTS v2, streaming. A voice is one of the model's speakers, or the path of a recording to imitate."""
 
     def __init__(self, model: Model, language: str) -> None:
         self._model = model
@@ -114,22 +122,22 @@ class XttsSpeaker:
                 condition, embedding = manager.speakers[voice].values()
                 self._latents[voice] = condition, embedding
             elif Path(voice).is_file():
-                self._latents[voice] = self._heard(voice)
+                self._latents[voice] = self._latents_of(voice)
             else:
                 known = ", ".join(manager.speakers) if manager is not None else "none"
                 raise UnknownSpeaker(f"no speaker and no file {voice!r}; speakers: {known}")
         return self._latents[voice]
 
-    def _heard(self, recording: str) -> tuple[object, object]:
-        # The model's own way of reading a file needs torchcodec, which needs FFmpeg.
+    def _latents_of(self, recording: str) -> tuple[object, object]:
+        # The model's own loader needs torchcodec, which needs FFmpeg.
         import soundfile
         import soxr
         import torch
 
         config = self._model.config
         with soundfile.SoundFile(recording) as file:
-            heard = file.read(config.max_ref_len * file.samplerate, dtype="float32", always_2d=True)
-            samples = soxr.resample(heard.mean(axis=1), file.samplerate, REFERENCE_RATE)
+            frames = file.read(config.max_ref_len * file.samplerate, dtype="float32", always_2d=True)
+            samples = soxr.resample(frames.mean(axis=1), file.samplerate, REFERENCE_RATE)
         audio = torch.from_numpy(samples)[None]
         with torch.inference_mode():
             embedding = self._model.get_speaker_embedding(audio, REFERENCE_RATE)
@@ -138,7 +146,7 @@ class XttsSpeaker:
 
 
 class VitsSpeaker:
-    """Any other model of coqui-tts: a clause at once."""
+    """Any other model of coqui-tts, which synthesizes a clause in one step."""
 
     def __init__(self, model: Model, language: str) -> None:
         self._model = model
@@ -161,12 +169,13 @@ class VitsSpeaker:
 
 
 def load(model: str, language: str) -> Speaker:
-    """`model`: a folder with config.json and weights, or a name of coqui-tts's catalogue, which is then fetched.
+    """Load `model`: a folder with config.json and weights, or a name in coqui-tts's catalogue, which is downloaded.
 
-    Raises `NoCoqui`, `FileNotFoundError`, or `ValueError` if the model does not speak the language.
+    Raises `NoCoqui` without coqui-tts, `FileNotFoundError` without the folder, `ValueError` if the model does not speak
+    `language`.
     """
     try:
-        import torchaudio  # noqa: F401 - built for CUDA, it ends with an OSError beside a torch without
+        import torchaudio  # noqa: F401 - a CUDA build raises an OSError next to a torch without CUDA
         from TTS.config import load_config
         from TTS.tts.models import setup_model
     except (ImportError, OSError) as error:
@@ -195,7 +204,7 @@ def load(model: str, language: str) -> Speaker:
 
 
 class SpeechServer(ThreadingHTTPServer):
-    """Speaks one clause at a time; who comes meanwhile waits."""
+    """HTTP server that synthesizes one clause at a time; further requests wait."""
 
     daemon_threads = True
 
@@ -207,6 +216,8 @@ class SpeechServer(ThreadingHTTPServer):
 
 
 class SpeechHandler(BaseHTTPRequestHandler):
+    """Answers `POST /v1/audio/speech` with raw audio: 24 kHz, mono, 16 bits, chunk by chunk."""
+
     protocol_version = "HTTP/1.1"
     server: SpeechServer
 
@@ -217,7 +228,7 @@ class SpeechHandler(BaseHTTPRequestHandler):
         if self.path != "/v1/audio/speech" or body.get("response_format") != "pcm":
             return self._refuse(404, "only /v1/audio/speech with the response_format pcm is served here")
         with self.server.busy:
-            # Who waited for others may have left.
+            # The client may have disconnected while it waited for others.
             if not self._is_alone():
                 self._speak(body)
 
@@ -242,11 +253,11 @@ class SpeechHandler(BaseHTTPRequestHandler):
                 first = next(chunks, None)
             self.wfile.write(b"0\r\n\r\n")
         except OSError:
-            # The listener went away: nothing more is made.
+            # The client disconnected: stop synthesizing.
             chunks.close()
             self.close_connection = True
         except Exception as error:
-            # Without the last chunk the client knows that something is missing.
+            # Without the final chunk the client knows that audio is missing.
             self.close_connection = True
             self.log_error("%s", f"{type(error).__name__}: {error}")
 
@@ -257,7 +268,7 @@ class SpeechHandler(BaseHTTPRequestHandler):
             self.wfile.flush()
 
     def _is_alone(self) -> bool:
-        """Whether the listener went away. Sending tells it only at the second attempt."""
+        """Whether the client disconnected. Sending reports that only at the second attempt."""
         readable, _, _ = select.select([self.connection], [], [], 0)
         try:
             return bool(readable) and not self.connection.recv(1, socket.MSG_PEEK)
@@ -273,11 +284,11 @@ class SpeechHandler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """What is said is nobody else's business."""
+        """Log nothing: what is said is private."""
 
 
 def resampled(chunks: Iterator[Pcm], rate: int) -> Generator[Pcm, None, None]:
-    """`chunks` at 24 kHz."""
+    """`chunks` (audio at `rate`) resampled to 24 kHz."""
     if rate == RATE:
         yield from chunks
         return
@@ -290,7 +301,7 @@ def resampled(chunks: Iterator[Pcm], rate: int) -> Generator[Pcm, None, None]:
 
 
 def serve(speaker: Speaker) -> None:
-    """Until standard input ends."""
+    """Serve `speaker` on a free port of the loopback interface until standard input closes."""
     key = sys.stdin.readline().strip()
     with SpeechServer(speaker, key) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -308,10 +319,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     arguments = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
-    # What the model's packages print must not be taken for the port.
-    said, sys.stdout = sys.stdout, sys.stderr
+    # Output of the model's packages must not be mistaken for the port.
+    stdout, sys.stdout = sys.stdout, sys.stderr
     speaker = load(arguments.model, arguments.language)
-    sys.stdout = said
+    sys.stdout = stdout
     serve(speaker)
 
 

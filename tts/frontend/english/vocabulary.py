@@ -1,4 +1,4 @@
-"""Signs and short forms, and what they are short for. Add to them freely: the rules take them as they are."""
+"""Tables of signs, units and abbreviations with their spoken forms. The rules are built from them: just add entries."""
 
 MONTHS = (
     *("January", "February", "March", "April", "May", "June", "July", "August", "September"),
@@ -145,12 +145,12 @@ UNITS = (
     | {unit + "³": (f"cubic {one}", f"cubic {many}") for unit, one, many in _LENGTHS}
     | {unit.replace("_", " "): (one, many) for units, one, many in _OTHER_UNITS for unit in units.split()}
 )
-"""Behind a number: what one of them is called, and what more are."""
+"""Units after a number, with their names in the singular and plural."""
 SHARES = (
     *("s", "sec", "second", "min", "minute", "h", "hr", "hour", "day", "night", "week", "month", "mo", "year", "yr"),
     *("person", "user"),
 )
-"""Behind "s/", as in miles/hour, these are what something is counted by."""
+"""Words that mark a rate after a plural and a slash, as in "miles/hour"."""
 SYMBOLS = {
     "&": "and",
     "+": "plus",
@@ -195,7 +195,7 @@ SYMBOLS = {
     "§": "section",
     "©": "copyright",
 } | {sign: many for sign, (_, many, _, _) in CURRENCIES.items() if len(sign) == 1}
-"""Other mathematical signs are said by their Unicode name."""
+"""Spoken forms of signs. Other mathematical signs are said by their Unicode names."""
 ABBREVIATIONS = {
     "Mr.": "Mister",
     "Mrs.": "Missus",
@@ -237,6 +237,7 @@ ABBREVIATIONS = {
     "e.g.": "for example",
     "i.e.": "that is",
     "etc.": "et cetera",
+    "ext.": "extension",
     "et al.": "and others",
     "vs.": "versus",
     "vs": "versus",
@@ -250,13 +251,13 @@ ABBREVIATIONS = {
     "C#": "C sharp",
     "and/or": "and or",
 }
-"""Said in full wherever they stand. Those that depend on their neighbours have rules of their own."""
+"""Abbreviations that are expanded everywhere. Those that depend on their neighbours have rules of their own."""
 
 NUMBERED = (
     *("Act", "Article", "Book", "Chapter", "Class", "Episode", "Level", "Part", "Phase", "Section", "Stage"),
     *("Super Bowl", "Tier", "Title", "Type", "Volume", "World War"),
 )
-"""What even a Roman numeral of one letter counts."""
+"""Nouns after which even a single letter is read as a Roman numeral."""
 TITLES = ("King", "Queen", "Pope", "Emperor", "Empress", "Tsar", "Sultan", "Prince", "Shah", "Pharaoh", "Kaiser")
 FIRST_NAMES = (
     *("Albert", "Alexander", "Alfonso", "Benedict", "Catherine", "Charles", "Christian", "Clement", "Darius", "David"),
@@ -266,10 +267,10 @@ FIRST_NAMES = (
     *("Pius", "Ptolemy", "Ramesses", "Ramses", "Richard", "Robert", "Rudolf", "Stephen", "Thomas", "Umberto"),
     *("Urban", "Victor", "Wilhelm", "Willem", "William", "Xerxes"),
 )
-"""Behind these a Roman numeral is an ordinal."""
+"""Names after which a Roman numeral is an ordinal."""
 STATES = (
     *("AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA"),
     *("ME", "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK"),
     *("OR", "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VT", "VA", "WA", "WV", "WI", "WY", "DC", "PR"),
 )
-"""A number of five digits behind these is a ZIP code."""
+"""State abbreviations, after which a number of five digits is a ZIP code."""

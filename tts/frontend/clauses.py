@@ -1,59 +1,87 @@
-"""The decoder's text, as it comes, to clauses that can be spoken: the first one early, never in mid-phrase."""
+"""Cuts the decoder's text, as it arrives, into clauses to speak: the first one early, none in mid-phrase."""
 
 import html
 import re
 from collections.abc import Iterator
 
-from tts import latex
-from tts.boundaries import ENDING, Boundary, boundary_behind
-from tts.numbers import cardinal
+from tts.frontend import latex
+from tts.frontend.english.boundaries import ENDING, Boundary, boundary_after, split_sentences
+from tts.frontend.english.normalization import paused, spoken_words
+from tts.frontend.english.number_words import cardinal
+from tts.frontend.english.phrases import phrase_ends
+from tts.frontend.english.rules import MARKS, OPENING, first_mark
 from tts.synthesizer import Clause, Word
-from tts.text import MARKS, OPENING, first_mark, paused, spoken_words
 
 SENTENCE_WORDS = 3
-"""A sentence that is shorter than this is spoken with the next one."""
+"""A sentence with fewer words than this is spoken together with the next one."""
 FIRST_WORDS, LATER_WORDS = 3, 7
-"""Words from which a comma or the like ends a clause: few in the first one, for its sound to begin early."""
+"""Words from which a comma or similar mark ends a clause. The first clause needs few, so its audio starts early."""
+PHRASE_WORDS = 3
+"""Words from which a clause that is asked for early may end where a phrase ends without a mark."""
 LONGEST = 28
-"""Words after which a clause is cut without a mark."""
+"""Words after which a clause is cut even without a mark."""
 LONGEST_WORD, LONGEST_SAID = 40, 80
-"""Letters of one word, and of what is said for it, above which it is cut: its sound would begin too late."""
+"""Letters of one word, and of its spoken form, above which it is cut, because its audio would start too late."""
 WRAPPED, SURELY_WRAPPED = 4, 10
-"""Words of a line without a mark that goes on in the next line, if that begins in lower case, or with any letter."""
+"""Words from which a line without a closing mark continues in the next line: if that starts in lower case; always."""
+CONTEXT = 80
+"""Characters of the text before a clause that its numbers are understood by."""
 HELD, HELD_LINES = 200, 1000
-"""Characters that an opening "[", "$" or backtick, and a "$$" or "<!--", may wait for the one that closes it."""
+"""Characters that an opening "[", "$" or backtick, and an opening "$$" or "<!--", may wait for their closing mark."""
 
 
 class ClauseSplitter:
-    """One answer, fed in pieces that may be cut anywhere.
+    """Splits one answer, fed in arbitrary pieces, into clauses that do not depend on where the pieces were cut.
 
-    Markdown goes: its marks are in no word. Code blocks and emoji stay in `written`, and nothing of them is spoken.
-    Formulas in LaTeX become plain characters. A line's end ends a clause, but not in a paragraph that is wrapped.
-    Whatever the pieces, the clauses are the same.
+    Markdown is removed: no word contains its marks. Code blocks and emoji stay in `written` and are not spoken. LaTeX
+    formulas become plain characters. The end of a line ends a clause, except inside a wrapped paragraph.
     """
 
     def __init__(self) -> None:
         self._raw = ""
-        """The word that is being written, with its markup."""
+        """The incomplete last word, with its markup."""
         self._parts: list[str | Word | None] = []
-        """The open clause: text, words that are spoken in a way of their own, and None for a pause."""
+        """The open clause: text, words whose spoken form is already known, and None for a pause."""
+        self._before = ""
+        """The end of the text before the open clause, which may show what its numbers mean."""
         self._words = 0
-        self._maybe: Boundary | None = None
+        self._pending: Boundary | None = None
+        """A boundary after the last word that only the next word can confirm."""
         self._first = True
         self._line = _Line()
         self._line_over = False
-        """The line may be over: the first letter of the next one decides."""
+        """Whether the line may have ended; the first character of the next line decides."""
         self._in_code = False
         self._ready: list[Clause] = []
 
     def push(self, text: str) -> list[Clause]:
-        """Take the next piece of text; the clauses that it completed."""
+        """Take the next piece of text and return the clauses that it completed."""
         for character in text:
             self._read(character)
         return self._taken()
 
+    def early(self) -> list[Clause]:
+        """End the open clause with the last word or before it, if it may end there by what has arrived, and return it.
+
+        Call it where a token of a language model ends: what has arrived of a common word is then all of it. The same
+        words come in the same order as without the call, in shorter clauses.
+        """
+        last = self._parts[-1] if self._parts else None
+        wrapped = self._in_code or self._line_over or _WRAPPING.search(self._open_text())
+        if wrapped or self._pending or not isinstance(last, str):
+            return []
+        if self._raw.isalpha():
+            if self._words >= PHRASE_WORDS and phrase_ends(last, self._raw):
+                self._close("")
+        elif _MARKED.fullmatch(self._raw):
+            boundary = boundary_after(self._raw, last)
+            if boundary and not boundary.continues and self._words + 1 >= FIRST_WORDS:
+                self._end_word()
+                self._close(boundary.stop)
+        return self._taken()
+
     def flush(self) -> list[Clause]:
-        """The text is over: what is left of it."""
+        """End the text and return the clauses of what is left of it."""
         self._end_line("." if self._line_over else "")
         return self._taken()
 
@@ -61,7 +89,7 @@ class ClauseSplitter:
         if self._line_over:
             if character.isspace() and character != "\n":
                 return
-            if not self._line.goes_on(character):
+            if not self._line.continues(character):
                 self._end_line(".")
             self._line_over = False
         held = "" if self._in_code else self._raw
@@ -71,7 +99,7 @@ class ClauseSplitter:
             self._raw += character
             self._settle(self._raw)
             if len(self._raw) == HELD and self._raw.isalnum():
-                # Neither markup nor an address: its sound needs not wait for its end.
+                # Neither markup nor an address, so it can be spoken before it ends.
                 self._end_word()
                 self._close("")
         elif character == "\n" and not _spans_lines(held):
@@ -83,6 +111,10 @@ class ClauseSplitter:
             self._raw += " "
         else:
             self._end_word()
+
+    def _open_text(self) -> str:
+        """The text of the open clause, with the markup of its last word."""
+        return " ".join([*(part for part in self._parts if isinstance(part, str)), self._raw])
 
     def _taken(self) -> list[Clause]:
         ready, self._ready = self._ready, []
@@ -107,7 +139,10 @@ class ClauseSplitter:
             self._parts.append(Word(raw, ""))
             return
         for part in self._line.parts(raw):
-            *pieces, last = _bounded(part) if isinstance(part, str) else [part]
+            *sentences, rest = split_sentences(part) if isinstance(part, str) and "`" not in raw else [part]
+            for sentence in sentences:
+                self._add(sentence)
+            *pieces, last = _bounded(rest) if isinstance(rest, str) else [rest]
             for piece in pieces:
                 self._add(piece)
                 self._close("")
@@ -120,29 +155,29 @@ class ClauseSplitter:
         self._settle(part + " ")
         previous = next((p for p in reversed(self._parts) if isinstance(p, str)), "")
         self._parts.append(part)
-        self._maybe = None
+        self._pending = None
         if any(map(str.isalnum, part)):
             self._words += 1
             self._line.words += 1
-        boundary = boundary_behind(part, previous.lstrip(OPENING))
-        if boundary and boundary.goes_on:
-            self._maybe = boundary
+        boundary = boundary_after(part, previous.lstrip(OPENING))
+        if boundary and boundary.continues:
+            self._pending = boundary
         elif boundary:
             self._reach(boundary)
-        # A number may belong with what follows it, so it is the last resort.
+        # A number may belong with the next word, so the clause is cut after one only as a last resort.
         if self._words >= (LONGEST if part.isalpha() else 2 * LONGEST):
             self._close("")
 
     def _settle(self, following: str) -> None:
-        """Decide about the boundary that depends on the next word, as soon as enough of that is there."""
-        boundary = self._maybe
-        if not boundary or not boundary.goes_on:
+        """Decide whether to cut at the pending boundary, as soon as enough of the next word has arrived."""
+        boundary = self._pending
+        if not boundary or not boundary.continues:
             return
         word = re.search(r"[^\W_].*", following)
-        goes_on = boundary.goes_on(word.group()) if word else None
-        if goes_on is not None:
-            self._maybe = None
-        if goes_on is False:
+        continues = boundary.continues(word.group()) if word else None
+        if continues is not None:
+            self._pending = None
+        if continues is False:
             self._reach(boundary)
 
     def _reach(self, boundary: Boundary) -> None:
@@ -153,17 +188,17 @@ class ClauseSplitter:
             self._parts.append(None)
 
     def _close(self, stop: str) -> None:
-        words = _worded(self._parts)
+        words, self._before = _worded(self._parts, self._before)
         if words:
             self._ready.append(Clause(words, stop))
             self._first = self._first and not self._words
         self._parts = []
         self._words = 0
-        self._maybe = None
+        self._pending = None
 
 
 class _Line:
-    """One line of Markdown: what its beginning means for its words."""
+    """State of one line of Markdown, whose beginning decides how its words are read."""
 
     def __init__(self) -> None:
         self.empty = True
@@ -174,15 +209,15 @@ class _Line:
 
     @property
     def may_wrap(self) -> bool:
-        """Whether the line is long enough to go on in the next one."""
+        """Whether the line is long enough to continue in the next one."""
         return self.words >= WRAPPED and not (self._heading or self._table or self.dropped)
 
-    def goes_on(self, character: str) -> bool:
-        """Whether the line, which may wrap, does, where the next one begins with `character`."""
+    def continues(self, character: str) -> bool:
+        """Whether a line that may wrap continues in the next line, which begins with `character`."""
         return character.islower() or (character.isalpha() and self.words >= SURELY_WRAPPED)
 
     def parts(self, raw: str) -> Iterator[str | Word | None]:
-        """The text of a word, or of a link or code span with spaces in it, without its markup."""
+        """Text without markup of `raw`: a word, or a link or code span that contains spaces."""
         if self.empty:
             self._heading = self._heading or re.fullmatch(r"#{1,6}", raw) is not None
             if re.fullmatch(r"[-*+•]|#{1,6}|>+|\[[ xX]\]|[-*_=]{3,}", raw):
@@ -205,9 +240,9 @@ class _Line:
 
 
 def unmarked(text: str) -> str:
-    """`text` without inline Markdown, LaTeX and HTML tags; code spans keep their content, links their text."""
+    """`text` without inline Markdown, LaTeX and HTML tags. Code spans keep their content and links their text."""
     pieces = re.split(r"(?<!`)(`{1,3})(?!`)(.+?)(?<!`)\1(?!`)", text)
-    # re.split puts text, backticks and code in turn.
+    # re.split returns text, backticks and code in turn.
     for i in range(0, len(pieces), 3):
         pieces[i] = latex.without_latex(pieces[i])
         for pattern, replacement in _INLINE:
@@ -216,7 +251,7 @@ def unmarked(text: str) -> str:
 
 
 def _spans_words(raw: str) -> bool:
-    """Whether a link, a code span or a formula began in `raw` that has not ended yet."""
+    """Whether `raw` opens a link, code span or formula that it does not close."""
     if len(raw) >= HELD:
         return _spans_lines(raw)
     return (
@@ -228,18 +263,22 @@ def _spans_words(raw: str) -> bool:
 
 
 def _spans_lines(raw: str) -> bool:
-    """Whether a comment or a formula began in `raw` that may end in a later line."""
+    """Whether `raw` opens a comment or formula that it does not close and that may close in a later line."""
     text = _CODE_SPAN.sub("", raw)
     return len(raw) < HELD_LINES and (text.rfind("<!--") > text.rfind("-->") or latex.is_open(text))
 
 
 def _bounded(word: str) -> list[str]:
-    """`word`, or its pieces if it takes too long to say."""
+    """`word`, or pieces of it if it takes too long to say."""
     if len(word) <= LONGEST_WORD or sum(len(said.spoken) for said in spoken_words(word)) <= LONGEST_SAID:
         return [word]
     return re.findall(rf".{{1,{LONGEST_WORD}}}", word)
 
 
+_WRAPPING = re.compile(r"[^\w\s,;:.?!'’-]")
+"""What may wrap several words, as quotation marks, brackets and Markdown do: its end may still be to come."""
+_MARKED = re.compile(r"[^\W\d_]{2,}[,;:.?!]")
+"""A word with its mark. After a digit a mark may be part of a number."""
 _CODE_SPAN = re.compile(r"(`+).*?(?:\1|$)")
 _INLINE = [
     (re.compile(pattern), replacement)
@@ -259,21 +298,25 @@ _INLINE = [
 
 
 def _mark(parts: list[str | Word | None]) -> str:
-    """The mark that the text ends with, as a clause's stop."""
+    """The mark at the end of the text in `parts`, as the stop of a clause."""
     last = next((part for part in reversed(parts) if isinstance(part, str)), "")
     found = ENDING.search(last)
     return first_mark(found.group()) if found else ""
 
 
-def _worded(parts: list[str | Word | None]) -> tuple[Word, ...]:
-    """The words of a clause, the last one without the mark that is the clause's own."""
+def _worded(parts: list[str | Word | None], before: str) -> tuple[tuple[Word, ...], str]:
+    """The words of a clause, the last one without the mark that closes the clause, and what the next has before it."""
     words: list[Word] = []
     text: list[str] = []
     for part in (*parts, None):
         if isinstance(part, str):
             text.append(part)
             continue
-        words += spoken_words(" ".join(text))
+        if text:
+            written = " ".join(text)
+            words += spoken_words(written, before)
+            # Quotation marks are left out: one of a pair could have been cut off.
+            before = re.sub(r"[\"“”]", "", f"{before} {written}").strip()[-CONTEXT:]
         text = []
         if part is not None:
             words.append(part)
@@ -283,4 +326,4 @@ def _worded(parts: list[str | Word | None]) -> tuple[Word, ...]:
         if words[i].spoken:
             words[i] = Word(words[i].written, words[i].spoken.rstrip(MARKS))
             break
-    return tuple(words)
+    return tuple(words), before

@@ -1,25 +1,27 @@
-"""What voices that decode frames share: windows of growing size, and chunks that carry the words they begin."""
+"""Shared by engines: decoding windows of growing size, chunks of speech with their words, silence and word times."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, count, pairwise
 
 import numpy as np
 
-from tts.synthesizer import Clause, Pcm, Speech, Word, WordTime
+from audio.pcm import Pcm
+from tts.synthesizer import Clause, Speech, Word, WordTime
 
 PAUSE_S = {",": 0.12, ";": 0.2, ":": 0.2, ".": 0.3, "?": 0.3, "!": 0.3}
-"""Silence behind a clause, by the mark that closes it."""
+"""Seconds of silence after a clause, by the mark that closes it."""
 WINDOWS = (8, 16, 32, 64)
-"""Frames decoded at a time; the last one repeats. Small ones come early, large ones waste less on their overlap."""
+"""Frames decoded at a time; the last size repeats. Small windows start early, large ones waste less on overlap."""
 CHUNK_S = 0.2
+"""Longest chunk of `Speech`, in seconds."""
 QUIET = 0.003
-"""What is below is silence where speech has not begun, -50 dBFS."""
+"""Amplitude (-50 dBFS) at or below which audio around speech counts as silence."""
 BEFORE_S = 0.02
-"""Kept of the silence before speech: the onset of a first consonant is soft."""
+"""Seconds of silence kept before speech, because the onset of a first consonant is soft."""
 
 
 def windows(start: int, end: int, sizes: Sequence[int] = WINDOWS) -> Iterator[tuple[int, int]]:
-    """Cut the frames from `start` to `end` into windows of these sizes, of which the last repeats."""
+    """Cut the frames from `start` to `end` into windows of the given `sizes`, the last of which repeats."""
     for i in count():
         if start >= end:
             return
@@ -29,7 +31,10 @@ def windows(start: int, end: int, sizes: Sequence[int] = WINDOWS) -> Iterator[tu
 
 
 def chunks(parts: Iterator[Pcm], silence: int, times: Sequence[WordTime], size: int) -> Iterator[Speech]:
-    """`parts` and the silence behind them, in chunks of at most `size` samples, each with the words it begins."""
+    """Cut `parts`, followed by `silence` samples of silence, into chunks of at most `size` samples.
+
+    Each chunk carries the words of `times` that begin in it. Words that begin after the end come in an empty chunk.
+    """
     position = 0
     waiting = list(reversed(times))
     for pcm in chain(parts, [np.zeros(silence, dtype=np.float32)]):
@@ -45,13 +50,13 @@ def chunks(parts: Iterator[Pcm], silence: int, times: Sequence[WordTime], size: 
 
 
 def amplified(pcm: Pcm, gain: float) -> Pcm:
-    """`pcm` times `gain`, held within full scale."""
+    """`pcm` multiplied by `gain` and clipped to [-1, 1]."""
     louder: Pcm = np.clip(pcm * np.float32(gain), -1, 1)
     return louder
 
 
 def trimmed(parts: Iterator[Pcm], rate: int) -> Iterator[Pcm]:
-    """`parts` without the silence that they begin with."""
+    """`parts` (audio at `rate`) without leading silence, of which `BEFORE_S` is kept."""
     kept = round(BEFORE_S * rate)
     silence = np.zeros(0, dtype=np.float32)
     for pcm in parts:
@@ -65,7 +70,7 @@ def trimmed(parts: Iterator[Pcm], rate: int) -> Iterator[Pcm]:
 
 
 def ended(parts: Iterator[Pcm], pause: int, least: int) -> Iterator[Pcm]:
-    """`parts`, and behind the last sound in them silence of `pause` samples; in all not shorter than `least`."""
+    """`parts` with exactly `pause` samples of silence after the last sound, padded to at least `least` samples."""
     made = 0
     held = np.zeros(0, dtype=np.float32)
     for part in parts:
@@ -79,19 +84,19 @@ def ended(parts: Iterator[Pcm], pause: int, least: int) -> Iterator[Pcm]:
     yield np.pad(held[:length], (0, max(0, length - held.size)))
 
 
-class Pace:
-    """When words sound, for a voice that does not tell: by their letters, at the pace of what it said before.
+class WordTimeEstimator:
+    """Estimates word times for an engine that reports none, from word lengths and the pace of earlier clauses.
 
-    An estimate: a word is some tenths of a second off, the more the later it stands in a long clause.
+    Estimates are off by some tenths of a second, and by more towards the end of a long clause.
     """
 
     def __init__(self, rate: int) -> None:
-        self._a_letter = rate / 14
+        self._samples_per_letter = rate / 14
 
     def speech(self, parts: Iterator[Pcm], clause: Clause, size: int) -> Iterator[Speech]:
-        """`clause` as it is made, in chunks of at most `size` samples, each with the words that may begin in it.
+        """The audio `parts` of `clause` in chunks of at most `size` samples, each with the words likely to begin in it.
 
-        Where nothing is said in it, `parts` are not asked for.
+        `parts` is not consumed if the clause has nothing to say.
         """
         if not any(word.spoken for word in clause.words):
             parts = iter(())
@@ -101,17 +106,17 @@ class Pace:
             if speech.pcm.size:
                 yield speech
             else:
-                # It was over sooner than reckoned.
+                # The audio ended sooner than estimated.
                 words = (WordTime(word.index, min(word.start, samples), samples) for word in speech.words)
                 yield Speech(speech.pcm, tuple(words))
         if letters := sum(map(_letters, clause.words)):
-            self._a_letter = 0.5 * (self._a_letter + samples / letters)
+            self._samples_per_letter = 0.5 * (self._samples_per_letter + samples / letters)
 
     def _times(self, clause: Clause) -> list[WordTime]:
-        ends = np.cumsum([0.0, *map(_letters, clause.words)]) * self._a_letter
+        ends = np.cumsum([0.0, *map(_letters, clause.words)]) * self._samples_per_letter
         return [WordTime(i, round(start), round(end)) for i, (start, end) in enumerate(pairwise(ends))]
 
 
 def _letters(word: Word) -> int:
-    """How long a word is, with the gap behind it. 0: nothing is said."""
+    """Length of a word in letters, including the gap after it; 0 if it has no spoken form."""
     return len(word.spoken) + 1 if word.spoken else 0

@@ -1,4 +1,4 @@
-"""From the IPA of our front end to the symbols that Kokoro was trained on, with an American or a British accent."""
+"""Converts the front end's IPA to the symbols that Kokoro was trained on, with an American or a British accent."""
 
 import re
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ TOKENS = {
     **{"ə": 83, "ɛ": 86, "ɜ": 87, "ɡ": 92, "ɪ": 102, "ŋ": 112, "θ": 119, "ɹ": 123, "ʃ": 131, "ʧ": 133, "ʊ": 135},
     **{"ʌ": 138, "ʒ": 147, "ʔ": 148, "ˈ": 156, "ˌ": 157, "ː": 158, "ᵻ": 177},
 }
-"""The part of Kokoro's vocabulary that English uses; the tokens of marks are the smallest."""
+"""The part of Kokoro's vocabulary that English uses. Marks have the smallest ids."""
 PAD = 0
 PAUSES = frozenset((PAD, *(TOKENS[mark] for mark in MARKS)))
-"""Tokens during which there is silence."""
+"""Tokens that sound as silence."""
 
 _VOWEL = "aæɑɒəɐɚɛɜɪiuʊʌɔᵻeoAIOQWY"
 _I = ("^(?=aɪ[^ˈˌ]*$)", "ˌ")
-"""Kokoro knows "I", "I'm" and "I'll" with a little stress; without any it swallows them."""
+"""Adds secondary stress to "I", "I'm" and "I'll", as in Kokoro's training data; without stress it swallows them."""
 _BOTH = (_I, ("tʃ", "ʧ"), ("dʒ", "ʤ"), ("eɪ", "A"), ("aɪ", "I"), ("aʊ", "W"), ("ɔɪ", "Y"), ("ɐ", "ə"), ("n̩", "ᵊn"))
 _AMERICAN = (
     *_BOTH,
@@ -47,20 +47,20 @@ _BRITISH = (
     ("æ", "a"),
     ("ᵻ", "ɪ"),
 )
-"""Without the "r" that is not before a vowel. Which vowel "bath" has, American sounds don't tell."""
+"""Drops every "r" that no vowel follows. American phonemes do not show which words have the vowel of "bath"."""
 
 
 def accented(sounds: str, british: bool) -> str:
-    """Kokoro's spelling of one word's IPA."""
+    """Kokoro's symbols for `sounds`, one word's IPA, in a `british` or American accent."""
     for pattern, symbol in _BRITISH if british else _AMERICAN:
         sounds = re.sub(pattern, symbol, sounds)
     return sounds
 
 
 def token_ids(phonemes: Sequence[str], stop: str, british: bool) -> tuple[list[int], list[tuple[int, int]]]:
-    """The tokens of a clause between pads, and the range of tokens that each word takes.
+    """The tokens of a clause between two pads, and for each word the range of its tokens.
 
-    A mark at the end of a word (", and") is no sound of it, and a symbol that the voice does not know is left out.
+    A mark after a word (", and") is outside its range. Symbols missing from Kokoro's vocabulary are dropped.
     """
     ids = [PAD]
     spans: list[tuple[int, int]] = []

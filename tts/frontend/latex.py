@@ -1,9 +1,9 @@
-"""Formulas in LaTeX, as models write them, in the plain characters that `tts.text` has words for."""
+"""Converts LaTeX formulas, as models write them, to plain characters that `english.normalization` can speak."""
 
 import re
 
 _BODY = r"(?:\\[a-zA-Z]++|\\[^a-zA-Z]|\{[^{}\\$]*+|[a-zA-Z]{1,3}+(?![a-zA-Z])|[^\\${.?!a-zA-Z]|[.?!](?!\s|$))"
-"""A step inside `$...$`. A word of four letters outside braces and commands is prose, behind a price or a variable."""
+"""One token inside `$...$`. A word of four letters outside braces and commands is prose after a price or variable."""
 _OPENING = r"(?<![\\\w$])\$(?![\s$])"
 _INLINE = re.compile(rf"{_OPENING}({_BODY}++)(?<!\s)\$(?![\w$])")
 _OPEN_INLINE = re.compile(
@@ -15,23 +15,23 @@ _PRICE = re.compile(r"[^\w\s]*\$\d[\d.]* ?")
 
 
 def is_open(text: str) -> bool:
-    """Whether a formula began in `text` that has not ended yet, which may take several lines."""
+    """Whether `text` opens a formula that it does not close and that may span several lines."""
     return _OPEN_DISPLAY.search(_DISPLAY.sub("", text)) is not None
 
 
 def is_open_in_line(text: str) -> bool:
-    """Whether a formula began in `text` that ends in the same line; a price may yet become one."""
+    """Whether `text` opens a formula that has to close in the same line, or ends in a price that may become one."""
     rest = _INLINE.sub("", text)
     return _OPEN_INLINE.search(rest) is not None or _PRICE.fullmatch(rest) is not None
 
 
 def is_price(text: str, following: str) -> bool:
-    """Whether `text` is a price and no formula, now that a word follows that begins with `following`."""
+    """Whether `text` is a price rather than a formula, given that the next word begins with `following`."""
     return text.endswith(" ") and _PRICE.fullmatch(text) is not None and following not in "-+=*/<>^\\×·"
 
 
 def without_latex(text: str) -> str:
-    """`text` with its formulas in plain characters; money and everything else stays."""
+    """`text` with its formulas in plain characters. Everything else stays, amounts of money included."""
     text = _INLINE.sub(lambda formula: _plain(formula[1]), text)
     return _plain(text) if _BARE.search(text) else text
 
@@ -39,7 +39,7 @@ def without_latex(text: str) -> str:
 def _plain(formula: str) -> str:
     before = ""
     while before != formula:
-        # From the inside out: what a replacement leaves has no braces of its own.
+        # From the inside out: the result of a replacement contains no braces.
         before = formula
         for pattern, replacement in _NESTED:
             formula = pattern.sub(replacement, formula)
@@ -81,10 +81,10 @@ _SIGNS = {
     "log": " log ",
     "equiv": " is equivalent to ",
 }
-"""What a command is said as; one that is not here is its name, as a Greek letter is."""
+"""Spoken form or sign of each command. Other commands, such as Greek letters, are spoken by their name."""
 
 _INVISIBLE_TIMES = "\u2062"
-"""It is not said, and in "5x" it keeps the variable from being a unit."""
+"""A silent character that keeps the variable of "5x" from being read as a unit."""
 _GROUP = r"\{([^{}]*)\}"
 _NESTED = _rules(
     (rf"\\(?:text|textbf|textit|mathrm|mathbf|mathit|mathbb|mathcal|operatorname|boxed|vec|hat|bar){_GROUP}", r"\1"),
@@ -117,4 +117,4 @@ _BARE = re.compile(
     r"(?<![\\$])\$\$(?!\$)|(?<!\\)\\[\[\]()]|(?<![a-zA-Z:\\])\\(?:[dt]?frac|sqrt|text|boxed)\{"
     r"|(?<![a-zA-Z:\\])\\(?:times|cdot|leq?|geq?|neq?|approx|pm|pi|infty)(?![a-zA-Z])"
 )
-"""A formula of several lines, or a command that models write without the dollar signs."""
+"""Evidence of a formula without single dollar signs: a display formula, or a command that models write in prose."""

@@ -1,4 +1,4 @@
-"""English number words."""
+"""English number words: cardinals, ordinals, digits, years, fractions."""
 
 import re
 from functools import lru_cache
@@ -7,28 +7,28 @@ from num2words import num2words
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 LARGEST = 15
-"""Digits of the longest number that is read as one; a longer one is read digit by digit."""
+"""Digits of the longest number that is said as one; longer ones are said digit by digit."""
 
 
 @lru_cache(maxsize=1024)
 def cardinal(number: int) -> str:
-    """1234: one thousand two hundred thirty-four."""
+    """`number` as a cardinal: 1234 is "one thousand two hundred thirty-four"."""
     return str(num2words(number)).replace(",", "").replace(" and ", " ")
 
 
 @lru_cache(maxsize=1024)
 def ordinal(number: int) -> str:
-    """22: twenty-second."""
+    """`number` as an ordinal: 22 is "twenty-second"."""
     return str(num2words(number, to="ordinal")).replace(",", "").replace(" and ", " ")
 
 
 def digits(text: str) -> str:
-    """Each digit of `text` by itself, whatever stands between them."""
+    """The digits of `text` one by one, without anything that stands between them."""
     return " ".join(DIGITS[int(digit)] for digit in text if digit.isdecimal())
 
 
 def year(number: int) -> str:
-    """1905: nineteen oh five; 2005: two thousand five; 2024: twenty twenty-four."""
+    """`number` as a year: 1905 is "nineteen oh five", 2005 "two thousand five", 2024 "twenty twenty-four"."""
     century, rest = divmod(number, 100)
     if century % 10 == 0 and rest < 10:
         return cardinal(number)
@@ -38,7 +38,7 @@ def year(number: int) -> str:
 
 
 def with_point(text: str) -> str:
-    """A number without what groups its digits: 1,000 is 1000, and 5,50 is 5.50."""
+    """A written number with a decimal point and without digit grouping: "1,000" is "1000", "5,50" is "5.50"."""
     if re.fullmatch(r"\D?\d{1,3}(?:\.\d{3})+,\d\d", text):
         return text.replace(".", "").replace(",", ".")
     if re.fullmatch(r"\D?\d+,(?:\d{1,2}|\d{4,})", text):
@@ -47,7 +47,7 @@ def with_point(text: str) -> str:
 
 
 def number(text: str) -> str:
-    """A number as it is written: 42, -3.14, 1,000, 1,5, 007, .5, 2.0.1 (a version)."""
+    """A written number in words: "42", "-3.14", "1,000", "1,5", "007", ".5", "2.0.1" (a version)."""
     if text[0] in "-−–":
         return f"minus {number(text[1:])}"
     whole, *parts = with_point(text).split(".")
@@ -60,12 +60,12 @@ def number(text: str) -> str:
 
 
 def plural(count: str, one: str, many: str) -> str:
-    """The number `count` in words, and `one` or `many` of something."""
+    """The written number `count` in words, followed by the noun: `one` if it is 1, else `many`."""
     return f"{number(count)} {one if count == '1' else many}"
 
 
 def fraction(above: int, below: int) -> str:
-    """2 and 3: two thirds."""
+    """A fraction in words: 2 and 3 are "two thirds"."""
     name = {2: "half" if above == 1 else "halves", 4: "quarter" if above == 1 else "quarters"}.get(
         below, ordinal(below) + ("s" if above != 1 else "")
     )
@@ -73,6 +73,6 @@ def fraction(above: int, below: int) -> str:
 
 
 def roman(numeral: str) -> int:
-    """XIV: 14."""
+    """Value of a Roman numeral below 90: "XIV" is 14."""
     values = [{"I": 1, "V": 5, "X": 10, "L": 50}[letter] for letter in numeral]
     return sum(-a if a < b else a for a, b in zip(values, [*values[1:], 0], strict=True))

@@ -1,9 +1,9 @@
-"""Kokoro's ONNX graph in two halves: prosody and latents of a clause at once, its audio window by window.
+"""Kokoro's ONNX graph in two halves: prosody and latents for the whole clause, then audio window by window.
 
 The vocoder (iSTFTNet, arXiv 2203.02395, with adaptive instance norms) normalizes its layers by their means and
-deviations over the whole clause, so that each sample depends on all others. Here these are not taken from the clause
-but predicted from its share of silence, by a line that was fitted for each voice to clauses rendered whole. What is
-left is convolution, and windows of it give the audio that the whole clause would.
+deviations over the whole clause, so each sample depends on all others. Here these values are not measured on the clause
+but predicted from its share of silence, by a line fitted for each voice to clauses that were rendered whole. The rest
+is convolution, so windows of it give the same audio as the whole clause.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, helper, numpy_helper
 from onnxruntime import RunOptions
 
-from tts.synthesizer import Pcm
-from tts.vits import extract, session
+from audio.pcm import Pcm
+from tts.engines.vits import extract, open_session
 
 HOP = 300
-"""Samples a frame of the latents."""
+"""Samples in one frame of the latents."""
 REACH = 9
-"""Frames on either side that a sample depends on; what is farther off changes it by less than -90 dBFS."""
+"""Frames on either side that a sample depends on; frames farther away change it by less than -90 dBFS."""
 
 _LATENTS = "/decoder/decoder/decode.3/Div_4_output_0"
 _HARMONICS = "/decoder/decoder/generator/Concat_3_output_0"
@@ -35,21 +35,21 @@ Floats = NDArray[np.float32]
 
 
 class UnknownGraph(ValueError):
-    """The file is not the Kokoro graph that is known here; the message says what it lacks."""
+    """The file is not the export of Kokoro that this module can cut; the message says what is missing."""
 
 
 @dataclass(frozen=True, slots=True)
 class KokoroLatents:
-    """One clause before its audio is made."""
+    """Everything the vocoder needs to render one clause."""
 
     values: Floats
-    """[1, 512, frames]"""
+    """Latents, [1, 512, frames]."""
     harmonics: Floats
-    """The voiced source, [1, 22, 60 * frames + 1]."""
+    """Source signal of the voiced sounds, [1, 22, 60 * frames + 1]."""
     style: Floats
-    """[1, 256]"""
+    """Style of the voice for a clause of this length, [1, 256]."""
     bounds: NDArray[np.int64]
-    """Sample at which each token begins, and at last where the audio ends. Shape (tokens + 1,)."""
+    """First sample of each token, followed by the end of the audio. Shape (tokens + 1,)."""
 
     @property
     def frames(self) -> int:
@@ -57,27 +57,25 @@ class KokoroLatents:
 
 
 Layers = list[tuple[Floats, Floats]]
-"""Mean and deviation of each layer, [1, channels, 1]."""
+"""Mean and deviation of each layer, both [1, channels, 1]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Norms:
-    """One voice's means and deviations for the layers of the vocoder.
-
-    A layer's line is [mean and deviation, without silence and by how much they grow to nothing but silence, channels].
-    """
+    """Means and deviations of one voice for the layers of the vocoder, as linear functions of the share of silence."""
 
     lines: tuple[Floats, ...]
+    """For each layer [2, 2, channels]: mean and deviation; each as the value without silence and the slope."""
 
     @classmethod
     def fitted(cls, silences: Sequence[float], clauses: Sequence[Layers]) -> "Norms":
-        """The lines of least squares through what clauses with these shares of silence were normalized with."""
+        """Least-squares fit to `clauses`: the layers measured on clauses whose shares of silence are `silences`."""
         solve = np.linalg.pinv(np.stack([np.ones(len(silences)), silences], axis=1))
-        seen = (np.stack([np.stack(norm)[:, 0, :, 0] for norm in layer]) for layer in zip(*clauses, strict=True))
-        return cls(tuple(np.einsum("pc,cnk->npk", solve, layer).astype(np.float32) for layer in seen))
+        measured = (np.stack([np.stack(norm)[:, 0, :, 0] for norm in layer]) for layer in zip(*clauses, strict=True))
+        return cls(tuple(np.einsum("pc,cnk->npk", solve, layer).astype(np.float32) for layer in measured))
 
     def at(self, silence: float) -> Layers:
-        """For a clause with this share of silence."""
+        """The layers' means and deviations for a clause whose share of silence is `silence`, from 0 to 1."""
         layers = []
         for line in self.lines:
             mean, deviation = line[:, :1] + np.float32(silence) * line[:, 1:]
@@ -86,7 +84,7 @@ class Norms:
 
 
 def load_norms(path: Path) -> dict[str, Norms]:
-    """The norms of each voice in a file of `save_norms`."""
+    """Read the norms of each voice from a file written by `save_norms`."""
     with np.load(path) as stored:
         ends = np.cumsum(stored["channels"])[:-1]
         voices = {name: stored[name].astype(np.float32) for name in stored.files if name != "channels"}
@@ -94,17 +92,17 @@ def load_norms(path: Path) -> dict[str, Norms]:
 
 
 def save_norms(path: Path, voices: Mapping[str, Norms]) -> None:
-    """In 16 bits, which is closer than the line is."""
+    """Write the norms of each voice in 16-bit floats, whose rounding error is below the error of the fit."""
     channels = [line.shape[2] for line in next(iter(voices.values())).lines]
     flat = {name: np.concatenate(norms.lines, axis=2).astype(np.float16) for name, norms in voices.items()}
     np.savez_compressed(path, allow_pickle=False, channels=np.array(channels), **flat)
 
 
 class KokoroGraph:
-    """Shared by all conversations; its methods may run on several threads at once."""
+    """Kokoro's graph cut in two, shared by all conversations. Its methods are thread-safe."""
 
     def __init__(self, model: Path, threads: int) -> None:
-        """Raises `UnknownGraph`."""
+        """Load and cut `model`; each half runs on `threads` threads. Raises `UnknownGraph`."""
         whole = _load(model)
         front = extract(whole, ["tokens", "style", "speed"], [_LATENTS, _HARMONICS, _DURATIONS])
         back = _vocoder(whole)
@@ -114,13 +112,13 @@ class KokoroGraph:
         self._norms = find_norms(back.graph)
         given = [name for layer in self._norms for name in layer]
         back = extract(back, [_LATENTS, _HARMONICS, "style", *given], ["audio"])
-        self._front = session(front.SerializeToString(), threads)
-        self._back = session(back.SerializeToString(), threads)
+        self._front = open_session(front.SerializeToString(), threads)
+        self._back = open_session(back.SerializeToString(), threads)
 
     def latents(
         self, tokens: Sequence[int], style: Floats, speed: float, run: RunOptions | None = None
     ) -> KokoroLatents:
-        """Everything before the vocoder, for one clause of tokens. `style`: [1, 256]."""
+        """Run everything before the vocoder for a clause of `tokens`. `style`: [1, 256]; `speed` 2 is twice as fast."""
         feed = {
             "tokens": np.array([tokens], dtype=np.int64),
             "style": style,
@@ -133,9 +131,9 @@ class KokoroGraph:
     def decode(
         self, latents: KokoroLatents, layers: Layers, start: int, end: int, run: RunOptions | None = None
     ) -> Pcm:
-        """The audio of the frames from `start` to `end`, normalized by `layers`.
+        """Render the frames from `start` to `end`, normalized by `layers`, to `HOP` samples each.
 
-        A window is decoded with `REACH` frames more on either side, whose audio is thrown away.
+        `REACH` more frames on either side are decoded and their audio discarded.
         """
         first = max(0, start - REACH)
         feed = _window(latents, first, end + REACH)
@@ -146,17 +144,20 @@ class KokoroGraph:
         return pcm
 
     def rendered(self, clauses: Iterable[KokoroLatents]) -> Iterator[tuple[Pcm, Layers]]:
-        """Each clause as the uncut vocoder makes it, and what it is normalized with there."""
+        """Render each clause with the uncut vocoder; return its audio and the layers measured on it."""
         given = [name for layer in self._norms for name in layer]
         vocoder = extract(_vocoder(_load(self._model)), [_LATENTS, _HARMONICS, "style"], ["audio", *given])
-        uncut = session(vocoder.SerializeToString(), self._threads)
+        uncut = open_session(vocoder.SerializeToString(), self._threads)
         for latents in clauses:
-            audio, *seen = uncut.run(["audio", *given], _window(latents, 0, latents.frames))
-            yield audio, list(zip(seen[::2], seen[1::2], strict=True))
+            audio, *measured = uncut.run(["audio", *given], _window(latents, 0, latents.frames))
+            yield audio, list(zip(measured[::2], measured[1::2], strict=True))
 
 
 def find_norms(graph: GraphProto) -> list[tuple[str, str]]:
-    """The tensors that hold mean and deviation of each instance norm: (x - mean) / sqrt(mean((x - mean)**2) + tiny)."""
+    """Names of the tensors with the mean and deviation of each instance norm.
+
+    A norm is recognized by its shape: (x - mean) / sqrt(mean((x - mean)**2) + epsilon).
+    """
     producers = {name: node for node in graph.node for name in node.output}
 
     def source(node: NodeProto, position: int, kind: str) -> NodeProto | None:
@@ -175,9 +176,9 @@ def find_norms(graph: GraphProto) -> list[tuple[str, str]]:
 
 
 def dequantized(model: ModelProto) -> ModelProto:
-    """The same graph with 32-bit convolutions and products, its eight-bit weights scaled back.
+    """The same graph with 32-bit convolutions and matrix products, its 8-bit weights converted back.
 
-    The eight-bit ones scale by the largest value of their input, and that differs from window to window.
+    The 8-bit operators scale by the largest value of their input, which differs from window to window.
     """
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     producers = {name: node for node in model.graph.node for name in node.output}
@@ -190,7 +191,7 @@ def dequantized(model: ModelProto) -> ModelProto:
         inputs = [producers[node.input[0]].input[0], f"{node.input[1]} 32-bit"]
         after = consumers[node.output[0]]
         if after.op_type == "Add":
-            # The bias comes quantized as well: Div, Floor, Cast, Reshape.
+            # The bias is quantized as well: Div, Floor, Cast, Reshape.
             bias = producers[after.input[1]]
             while bias.op_type != "Div":
                 bias = producers[bias.input[0]]
@@ -213,7 +214,7 @@ def dequantized(model: ModelProto) -> ModelProto:
 
 
 def _scaled(kind: str, values: NDArray[np.generic], zero: NDArray[np.generic], scale: NDArray[np.generic]) -> Floats:
-    """Eight-bit weights, as one kernel or by output channel, in 32 bits."""
+    """8-bit weights, quantized as a whole or per output channel, as 32-bit floats."""
     channels = (-1, *[1] * (values.ndim - 1)) if kind == "ConvInteger" else (1, -1)
     zero, scale = (array.reshape(channels) if array.size > 1 else array for array in (zero, scale))
     floats: Floats = (values.astype(np.float32) - zero.astype(np.float32)) * scale.astype(np.float32)
@@ -224,7 +225,7 @@ def _load(model: Path) -> ModelProto:
     whole = onnx.load(str(model))
     made = {name for node in whole.graph.node for name in node.output}
     if missing := {_LATENTS, _HARMONICS, _DURATIONS} - made:
-        raise UnknownGraph(f"{model.name} has no tensor {', '.join(sorted(missing))}: it was exported another way")
+        raise UnknownGraph(f"{model.name} has no tensor {', '.join(sorted(missing))}: it is another export of Kokoro")
     return whole
 
 

@@ -1,4 +1,4 @@
-"""Kyutai's Pocket TTS (package pocket-tts): a small language model that speaks frame by frame, on the CPU."""
+"""Kyutai's Pocket TTS (package pocket-tts): a small language model that generates speech frame by frame on the CPU."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -10,31 +10,35 @@ import numpy as np
 import torch
 from pocket_tts import TTSModel
 
-from tts.chunks import CHUNK_S, Pace, amplified, trimmed
+from audio.pcm import Pcm
+from tts.engines.chunks import CHUNK_S, WordTimeEstimator, amplified, trimmed
+from tts.engines.speech_stream import SpeechStream, Stopped
 from tts.licences import POCKET
-from tts.synthesizer import Clause, Pcm, Speech, SpeechFailed, Voice, VoiceInfo, check_known
-from tts.underway import Stopped, Underway
+from tts.synthesizer import Clause, Speech, SpeechFailed, Voice, VoiceInfo, check_known
 
 State = dict[str, dict[str, torch.Tensor]]
-"""What the model remembers of a voice's recording."""
+"""State of the model after it was conditioned on a voice's recording."""
 
 
-class Pocket:
-    """One model, shared by all conversations, which take turns by clause. Word times are estimates, see `Pace`."""
+class PocketSynthesizer:
+    """One Pocket TTS model, shared by all conversations, which take turns clause by clause.
+
+    Word times come from `WordTimeEstimator`.
+    """
 
     def __init__(self, model: TTSModel, voices: Sequence[str], language: str = "", gain_db: float = 0.0) -> None:
-        """`voices`: names of the package's catalogue, or paths of recordings to speak like."""
+        """`voices`: names in the package's catalogue, or paths of recordings to imitate. `gain_db`: output gain."""
         self.model = model
         self.language = language
         self._infos = tuple(VoiceInfo(name, language, POCKET) for name in voices)
         self._gain = 10 ** (gain_db / 20)
         self._states: dict[str, State] = {}
         self._busy = Lock()
-        """The model keeps the state of a generation in itself: one at a time."""
+        """Allows one generation at a time, because the model object holds its state."""
 
     @classmethod
-    def load(cls, model: str, voices: Sequence[str], gain_db: float = 0.0) -> "Pocket":
-        """`model`: a language that the package knows, or a .yaml file. Weights come from the Hugging Face hub."""
+    def load(cls, model: str, voices: Sequence[str], gain_db: float = 0.0) -> "PocketSynthesizer":
+        """Load `model`: a language that the package knows, or a .yaml file. Weights come from the Hugging Face hub."""
         if Path(model).suffix == ".yaml":
             return cls(TTSModel.load_model(config=model), voices, gain_db=gain_db)
         return cls(TTSModel.load_model(language=model), voices, model, gain_db)
@@ -52,10 +56,10 @@ class Pocket:
         return _PocketVoice(self, voice)
 
     def sound(self, voice: str, text: str, stopped: Stopped) -> Iterator[Pcm]:
-        """`text` in `voice` as it is made, until it is `stopped` or dropped. Raises `SpeechFailed`.
+        """Generate `text` in `voice` as float32 audio, until `stopped` is done or the iterator is dropped.
 
-        A thread of its own drives the model: it generates ahead of who listens, and its turn must not depend on them.
-        It ends within a frame, 80 ms of sound.
+        A separate thread drives the model, so that it can run ahead of the consumer and a slow consumer does not block
+        other conversations. Once stopped it ends within one frame, 80 ms of audio. Raises `SpeechFailed`.
         """
         stop = Event()
         made: SimpleQueue[Pcm | Exception | None] = SimpleQueue()
@@ -93,23 +97,23 @@ class Pocket:
 
 
 class _PocketVoice:
-    def __init__(self, pocket: Pocket, name: str) -> None:
-        self._pocket = pocket
+    def __init__(self, synthesizer: PocketSynthesizer, name: str) -> None:
+        self._synthesizer = synthesizer
         self._name = name
-        self._pace = Pace(pocket.sample_rate)
+        self._estimator = WordTimeEstimator(synthesizer.sample_rate)
 
     @property
     def sample_rate(self) -> int:
-        return self._pocket.sample_rate
+        return self._synthesizer.sample_rate
 
     @property
     def waits(self) -> bool:
         return True
 
-    def speak(self, clause: Clause) -> Underway:
-        return Underway(partial(self._speech, clause))
+    def speak(self, clause: Clause) -> SpeechStream:
+        return SpeechStream(partial(self._speech, clause))
 
     def _speech(self, clause: Clause, stopped: Stopped) -> Iterator[Speech]:
-        text = clause.said_in(self._pocket.language)
-        parts = trimmed(self._pocket.sound(self._name, text, stopped), self.sample_rate)
-        yield from self._pace.speech(parts, clause, round(CHUNK_S * self.sample_rate))
+        text = clause.said_in(self._synthesizer.language)
+        parts = trimmed(self._synthesizer.sound(self._name, text, stopped), self.sample_rate)
+        yield from self._estimator.speech(parts, clause, round(CHUNK_S * self.sample_rate))

@@ -1,14 +1,16 @@
-"""Where a clause may end: behind which words, and what the next word has to say about it."""
+"""Decides after which words a clause may end, and which next words rule that out."""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tts.text import AFTER, DASHES, MONTH, OPENING, first_mark
-from tts.vocabulary import ABBREVIATIONS, MONTHS, UNITS, WEEKDAYS
+from tts.frontend.english.normalization import MONTH
+from tts.frontend.english.rules import AFTER, DASHES, OPENING, first_mark
+from tts.frontend.english.vocabulary import ABBREVIATIONS, MONTHS, UNITS, WEEKDAYS
 
-GoesOn = Callable[[str], bool | None]
-"""Asked with ever more of the next word, with a space behind the whole: None while that is too little to know."""
+Continues = Callable[[str], bool | None]
+"""Called with growing prefixes of the next word, and with a space after the whole word. Returns None while the prefix
+does not settle the question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +19,20 @@ class Boundary:
 
     sentence: bool
     stop: str
-    goes_on: GoesOn | None = None
-    """Whether the clause goes on with the next word after all."""
+    continues: Continues | None = None
+    """Whether the clause continues with the next word after all; None if it never does."""
 
 
 ENDING = re.compile(rf"{AFTER}$")
 _MAY_REACH = re.compile(rf".*[\d%]|.*°[CF]?|.*[AaPp]\.?[Mm]\.?|{MONTH}|{'|'.join(WEEKDAYS)}")
-"""What may reach to something, with a dash between the two: 9 AM – 5 PM."""
+"""The lower end of a range whose dash stands between spaces: the "9 AM" of "9 AM – 5 PM"."""
 _NEVER_LAST = {
     *("Mr.", "Mrs.", "Ms.", "Prof.", "Gen.", "Sen.", "Rep.", "Gov.", "Pres.", "Capt.", "Col.", "Maj.", "Lt.", "Sgt."),
     *("Adm.", "Rev.", "Hon.", "Mt.", "Ft.", "Apt.", "e.g.", "i.e.", "vs.", "v.", "approx.", "est.", "cf.", "ca."),
     *("Art.", "Ch.", "Eq.", "Fig.", "Figs.", "Nos.", "nos.", "pp.", "Pt.", "Sec.", "Vol.", "vol.", "chap."),
 }
 _BEFORE_NAMES = ("Dr.", "St.")
-"""Before a name they are Doctor and Saint; Drive and Street may end a sentence."""
+"""Doctor and Saint before a name; otherwise Drive and Street, which may end a sentence."""
 _WEEKDAYS = ("Mon.", "Tue.", "Tues.", "Wed.", "Thu.", "Thur.", "Thurs.", "Fri.", "Sat.", "Sun.")
 _SOMETIMES_LAST = {
     *(short for short in ABBREVIATIONS if short.endswith(".")),
@@ -38,7 +40,7 @@ _SOMETIMES_LAST = {
     *(f"{month[:3]}." for month in MONTHS),
     *("Sept.", "al.", "ed.", "No.", "no."),
 }
-"""The sentence goes on behind them with a number or a word in lower case, and else it is over."""
+"""Abbreviations that end a sentence unless a number or a word in lower case follows."""
 _OF_TIME = {
     *WEEKDAYS,
     *MONTHS,
@@ -46,7 +48,7 @@ _OF_TIME = {
     *("BST", "CDT", "CEST", "CET", "CST", "CT", "EDT", "EST", "ET", "GMT", "IST", "JST", "MDT", "MST", "MT", "PDT"),
     *("PST", "PT", "UTC", "Central", "Eastern", "Mountain", "Pacific"),
 }
-"""With these a time of day or a weekday goes on, though they have a capital."""
+"""Capitalized words that continue a time of day or a weekday."""
 _FIRST_WORDS = {
     *("A", "After", "All", "Also", "An", "And", "Are", "As", "At", "Before", "But", "By", "Could", "Did", "Do"),
     *("Does", "Each", "Every", "For", "From", "He", "Her", "Here", "His", "How", "However", "I", "If", "In", "Is"),
@@ -55,16 +57,16 @@ _FIRST_WORDS = {
     *("To", "Today", "Was", "We", "Were", "What", "When", "Where", "While", "Why", "With", "Would", "Yes", "Yet"),
     *("You", "Your"),
 }
-"""They begin a sentence, and no name."""
+"""Words that begin a sentence but not a name."""
 _LETTERED = {
     *("a", "an", "vitamin", "plan", "option", "answer", "part", "section", "group", "type", "class"),
     *("grade", "hepatitis"),
 }
-"""Behind these, a capital with a point ends the sentence; elsewhere it may be an initial."""
+"""Words after which a capital with a full stop ends the sentence; elsewhere it may be an initial."""
 
 
-def boundary_behind(word: str, previous: str) -> Boundary | None:
-    """Whether a clause may end with `word`, which stands behind `previous`."""
+def boundary_after(word: str, previous: str) -> Boundary | None:
+    """The boundary after `word`, or None if no clause may end there. `previous` is the word before it, "" if none."""
     if word in DASHES:
         return None if _MAY_REACH.fullmatch(previous) else Boundary(False, ",")
     found = ENDING.search(word)
@@ -78,9 +80,42 @@ def boundary_behind(word: str, previous: str) -> Boundary | None:
         mark = first_mark(ending.partition(".")[2])
         return Boundary(mark == ".", mark) if stop and mark else stop
     if "," in ending and re.fullmatch(r"\d{1,2}(?:st|nd|rd|th)?,", word) and re.fullmatch(MONTH, previous):
-        return Boundary(False, ",", goes_on=lambda following: following[0].isdigit())
+        return Boundary(False, ",", continues=lambda following: following[0].isdigit())
     mark = first_mark(ending)
     return Boundary(False, mark) if mark else None
+
+
+_GLUED = re.compile(r"(?<=[^\W_][.!?])(?=[“(]?[A-Z])|(?<=[^\W_][.!?][\"”)])(?=[\"“(]?[A-Z])")
+"""Places where a sentence may end in the middle of a word. A straight quotation mark after the stop closes."""
+_CODE_LIKE = re.compile(r"://|^www\.|@|[\\/_<>{}=;]|\w\(\w*\)")
+
+
+def split_sentences(word: str) -> list[str]:
+    """`word` cut where a sentence ends without a space after it: "ended.Then" is "ended." and "Then".
+
+    Addresses, names of files and dotted names in code stay whole: "index.html", "System.Text", "U.S.Army".
+    """
+    if not re.search(r"[.!?][\"”)]?[\"“(]?[A-Z]", word) or _CODE_LIKE.search(word):
+        return [word]
+    pieces: list[str] = []
+    start = 0
+    for cut in _GLUED.finditer(word):
+        left, right = word[start : cut.start()], word[cut.start() :]
+        if _is_glued(left, right):
+            pieces.append(left)
+            start = cut.start()
+    return [*pieces, word[start:]]
+
+
+def _is_glued(left: str, right: str) -> bool:
+    first = re.match(r"[\"“(]?([A-Z][a-z]*(?:['’][a-z]+)?)(?![\w-]*[A-Z(])", right)
+    last = re.search(r"([^\W_]+)([.!?])[\"”)]?$", left)
+    if first is None or last is None:
+        return False
+    word, mark = last[1], last[2]
+    if mark in "!?" or first[1] in _FIRST_WORDS or "'" in first[1] or "’" in first[1]:
+        return len(word) > 1 or word.isdecimal() or mark in "!?"
+    return len(word) > 1 and word.islower() and len(first[1]) > 1
 
 
 def _full_stop(word: str, previous: str) -> Boundary | None:
@@ -115,7 +150,7 @@ def _with_a_name(following: str) -> bool | None:
 
 
 def _is_one_of(words: set[str], following: str) -> bool | None:
-    """Whether the next word is one of `words`; None while it may become one. An initial ("A.") is none."""
+    """Whether the next word is one of `words`; None while it may become one. An initial ("A.") does not count."""
     letters = re.match(r"[^\W\d_]*", following)
     assert letters is not None
     word, rest = letters.group(), following[letters.end() :]

@@ -1,0 +1,1 @@
+"""Speech engines that implement the contract of `tts.synthesizer`."""

@@ -1,0 +1,1 @@
+"""The front end: turns written text into clauses, spoken words and phonemes."""
