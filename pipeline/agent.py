@@ -1,10 +1,15 @@
-"""One conversation: what comes in is heard, turns are taken, answers are given. The wiring; the rest is elsewhere."""
+"""One conversation, from commands to events: the wiring of listening, user turns and answering."""
 
 import asyncio
+import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.answers import Answers
-from pipeline.audio import INPUT_RATE, silence
+from audio.pcm import INPUT_RATE, Pcm, silence
+from pipeline.answering.context import AnswerContext
+from pipeline.answering.floor import Floor
+from pipeline.answering.gate import Listener
+from pipeline.answering.stopgaps.tool_waits import ToolWaits, brings_only_unwanted_results
 from pipeline.commands import (
     AddItem,
     Audio,
@@ -21,85 +26,122 @@ from pipeline.commands import (
     TruncateItem,
     Update,
 )
-from pipeline.conversation import Conversation
-from pipeline.edits import Edit, edit
-from pipeline.endpointing import thresholds
+from pipeline.conversation.context_sync import ContextSync
+from pipeline.conversation.continuation import awaits_answer, continuable
+from pipeline.conversation.history import Conversation
+from pipeline.conversation.item_edits import Edit, edit
+from pipeline.conversation.items import Item, Message
+from pipeline.conversation.room import too_long
+from pipeline.decoders.decoder import DecoderError
 from pipeline.engine import Engine
 from pipeline.events import Cleared, ItemAdded, Refused, Updated
-from pipeline.gate import Listener
-from pipeline.hearing import Hearing, blocks
 from pipeline.inbox import Inbox
-from pipeline.items import Message
-from pipeline.place import Place
-from pipeline.prompt import Prompt
-from pipeline.prosody import Prosody
-from pipeline.pulse import Pulse
-from pipeline.turns import Turns
-from tts.synthesizer import UnknownVoice
+from pipeline.listening.audio_input import AudioInput, blocks
+from pipeline.listening.endpointing import thresholds
+from pipeline.listening.prosody import Prosody
+from pipeline.listening.sample_clock import SampleClock
+from pipeline.listening.turn_taking import TurnTaking
+from pipeline.runtime.pulse import Pulse
+from pipeline.runtime.workers import account, accounted
+from pipeline.user_turns.coordinator import TurnCoordinator
+from tts.synthesizer import Paced, UnknownVoice
+
+log = logging.getLogger(__name__)
+
+_REMEMBERED_CHARACTERS_A_TOKEN = 64
+"""Text that a conversation holds, for each token of the context: about sixteen contexts of English."""
 
 
 class Agent:
-    """`run` holds the conversation until it is cancelled; `do` hands it commands; what happens goes to `outlet`."""
+    """Holds one conversation: `run` lasts until it is cancelled, `do` hands over commands, events go to `outlet`."""
 
-    def __init__(self, engine: Engine, settings: SessionSettings, outlet: Listener) -> None:
+    def __init__(self, engine: Engine, settings: SessionSettings, outlet: Listener, items: Sequence[Item] = ()) -> None:
+        """`items`: a conversation to continue, as `items` of another agent returned it."""
         self._engine = engine
         self._settings = settings
         self._outlet = outlet
         self._inbox = Inbox()
-        self._conversation = Conversation(engine.settings.agent.max_items)
-        self._prompt = Prompt(engine.decoder)
-        self._thoughts = Prompt(engine.decoder)
+        self._conversation = Conversation(
+            engine.settings.agent.max_items, _REMEMBERED_CHARACTERS_A_TOKEN * engine.settings.decoder.context_tokens
+        )
+        for item in items:
+            self._conversation.insert(item)
+        self._prompt = ContextSync(engine.decoder)
+        self._thoughts = ContextSync(engine.decoder)
         self._pulse = Pulse()
-        limits = thresholds(engine.settings.turn, settings.turn_detection)
-        prosody = Prosody() if engine.settings.agent.prosody_note else None
-        self._hearing = Hearing(engine.vad, engine.encoder, engine.workers, limits, engine.decoder.ear, prosody)
-        self._tasks = asyncio.TaskGroup()
-        place = Place(
+        clock = SampleClock()
+        turn = TurnTaking(thresholds(engine.settings.turn, settings.turn_detection))
+        context = AnswerContext(
             engine,
             self._conversation,
             self._prompt,
             outlet,
-            clock=lambda: self._hearing.clock,
+            clock=clock.now,
             settings=lambda: self._settings,
             thoughts=self._thoughts,
             pulse=self._pulse,
         )
-        self._answers = Answers(self._tasks, place, self._hearing.turn)
-        self._turns = Turns(self._tasks, place, self._hearing, self._answers)
+        self._tasks = asyncio.TaskGroup()
+        self._floor = Floor(self._tasks, context, turn)
+        self._input = AudioInput(
+            engine.vad,
+            engine.encoder,
+            engine.workers,
+            turn,
+            clock,
+            self._floor.take_played,
+            softer_db=engine.settings.turn.softer_db,
+            sound_encoder=engine.decoder.audio_encoder,
+            prosody=Prosody() if engine.settings.agent.prosody_note else None,
+        )
+        self._turns = TurnCoordinator(self._tasks, context, self._input, self._floor)
+        self._tool_waits = ToolWaits(context, self._floor)
 
     async def do(self, command: Command) -> None:
-        """Hand over a command; waits while the agent is behind, so that who sends too fast is slowed down."""
+        """Hand over a command. Waits while too many are unprocessed, which slows down a client that sends too fast."""
         await self._inbox.put(command)
+
+    def items(self) -> tuple[Item, ...]:
+        """The conversation so far, from which another agent can continue it.
+
+        What is still to be played of an answer is left out, and so is a turn that is not transcribed yet.
+        """
+        return tuple(continuable(map(self._floor.as_played, self._conversation)))
 
     async def run(self) -> None:
         try:
-            async with self._tasks:
-                await self._begin()
-                while True:
-                    await self._carry_out(await self._inbox.get())
-                    self._pulse.beat()
+            with accounted(account() or object()):
+                async with self._tasks:
+                    await self._begin()
+                    if awaits_answer(self._conversation, self._settings.turn_detection):
+                        self._turns.respond(Respond())
+                    while True:
+                        await self._carry_out(await self._inbox.get())
+                        self._pulse.beat()
         finally:
             await self._prompt.close()
             await self._thoughts.close()
             await self._turns.close()
 
     async def _begin(self) -> None:
-        """A session may begin with a voice that nobody has spoken with yet."""
+        """Load the voice that the session begins with, perhaps for the first time; its speed may not be to be had."""
         voice = await self._loaded(self._settings.voice, self._engine.voice)
-        if voice != self._settings.voice:
-            self._settings = replace(self._settings, voice=voice)
+        settings = replace(self._settings, voice=voice)
+        settings = replace(settings, speed=self._speed_in_force(settings))
+        if settings != self._settings:
+            self._settings = settings
             self._outlet.emit(Updated(self._settings))
 
     async def _carry_out(self, command: Command) -> None:
         match command:
             case Audio():
                 for block in blocks(command.pcm):
-                    await self._turns.hear(block, filler=False)
+                    await self._hear(block, filler=False)
             case Silence():
                 for block in blocks(silence(command.samples)):
-                    await self._turns.hear(block, filler=True)
+                    await self._hear(block, filler=True)
             case Update():
-                await self._update(command.settings)
+                await self._update(await self._with_room(command), command.token)
             case Commit():
                 self._turns.commit(command.event_id)
             case Clear():
@@ -108,11 +150,17 @@ class Agent:
             case Respond():
                 await self._respond(command)
             case Cancel():
-                self._answers.cancel(command)
+                withdrawn = self._turns.requests.withdraw() if command.response_id is None else None
+                if self._floor.active is not None or withdrawn is None:
+                    self._floor.cancel(command)
             case Hush():
-                self._answers.stop("client_cancelled")
+                self._floor.stop("client_cancelled")
             case AddItem() | RetrieveItem() | DeleteItem() | TruncateItem():
                 await self._edit(command)
+
+    async def _hear(self, block: Pcm, filler: bool) -> None:
+        await self._turns.hear(block, filler=filler)
+        self._tool_waits.advance(self._turns.at_rest)
 
     async def _respond(self, command: Respond) -> None:
         try:
@@ -121,20 +169,52 @@ class Agent:
         except UnknownVoice as error:
             self._outlet.emit(Refused("invalid_value", str(error), "response.audio.output.voice", command.event_id))
         else:
-            self._turns.respond(command)
+            wants_news = command.into_conversation and command.input is None and not command.instructions
+            if wants_news and self._turns.at_rest and brings_only_unwanted_results(self._conversation):
+                self._floor.decline(command)
+            else:
+                self._turns.respond(command)
 
-    async def _update(self, settings: SessionSettings) -> None:
+    async def _update(self, settings: SessionSettings, token: int | None) -> None:
         if settings.voice != self._settings.voice:
             settings = replace(settings, voice=await self._loaded(settings.voice, self._settings.voice))
+        settings = replace(settings, speed=self._speed_in_force(settings))
         if (settings.turn_detection is None) != (self._settings.turn_detection is None):
             self._turns.drop()
         self._settings = settings
         self._turns.outdate()
-        self._hearing.turn.thresholds = thresholds(self._engine.settings.turn, settings.turn_detection)
-        self._outlet.emit(Updated(settings))
+        self._input.turn.adopt(thresholds(self._engine.settings.turn, settings.turn_detection))
+        self._outlet.emit(Updated(settings, token))
+
+    async def _with_room(self, command: Update) -> SessionSettings:
+        """The settings of `command`; with the instructions and tools in force, if the new ones cannot fit."""
+        settings, now = command.settings, self._settings
+        if (settings.instructions, settings.tools) == (now.instructions, now.tools):
+            return settings
+        limits = self._engine.settings
+        reserve = limits.decoder.max_tokens + (limits.agent.thought_budget if settings.thinking != "off" else 0)
+        try:
+            culprit = await too_long(self._engine.decoder, settings.instructions, settings.tools, reserve)
+        except DecoderError:
+            # The answer will meet the same trouble, and reports it.
+            log.warning("the decoder could not count the tokens of a session's instructions", exc_info=True)
+            return settings
+        if culprit is None:
+            return settings
+        message = (
+            f"The session's {culprit} leave no room for a conversation in the {self._engine.decoder.capacity} tokens "
+            f"of the decoder's context, of which {reserve} are kept for an answer. Shorten them, "
+            "or raise decoder.context_tokens where the model allows it; what was in force stays."
+        )
+        self._outlet.emit(Refused("context_length_exceeded", message, f"session.{culprit}", command.event_id))
+        return replace(settings, instructions=now.instructions, tools=now.tools, tool_choice=now.tool_choice)
+
+    def _speed_in_force(self, settings: SessionSettings) -> float:
+        """The speed that is asked for, where the voice can be paced."""
+        return settings.speed if isinstance(self._engine.synthesizer.open(settings.voice), Paced) else 1.0
 
     async def _loaded(self, voice: str, usual: str) -> str:
-        """`voice`; or `usual` where it can't be loaded, and the client is told why."""
+        """Load `voice` and return it; where it can't be loaded, tell the client why and return `usual`."""
         try:
             await self._engine.ready(voice)
         except UnknownVoice as error:
@@ -149,11 +229,12 @@ class Agent:
             self._outlet.emit(Refused("audio_too_long", message, "item.content", command.event_id))
             return
         if isinstance(command, TruncateItem):
-            self._answers.hush(command.item_id)
+            self._floor.hush(command.item_id)
         events = edit(self._conversation, command)
         for event in events:
             self._outlet.emit(event)
-        self._turns.outdate()
+        if not isinstance(command, RetrieveItem):
+            self._turns.outdate()
         is_in = isinstance(events[0], ItemAdded)
         if is_in and isinstance(command, AddItem) and command.audio is not None and isinstance(command.item, Message):
             await self._turns.transcribe(command.item, command.audio)

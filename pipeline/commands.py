@@ -1,34 +1,34 @@
-"""What a transport may ask of an agent. Values only; `Agent.do` carries them out in the order they come."""
+"""What a transport may ask of an agent: values only. `Agent.do` carries them out in their order."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from audio.pcm import Pcm
+from pipeline.conversation.items import Item
 from pipeline.decoders.decoder import Tool, ToolChoice
-from pipeline.items import Item
-from pipeline.thinking import Mode
-from tts.synthesizer import Pcm
+from pipeline.thinking.schedule import Mode
 
 Modality = Literal["audio", "text"]
 
 
 @dataclass(frozen=True, slots=True)
 class ServerVad:
-    """The turn ends after a fixed silence."""
+    """Turn detection by a fixed silence."""
 
     threshold: float
     """Speech probability from which a frame counts as speech, 0 to 1."""
     prefix_padding_s: float
     silence_s: float
     idle_timeout_s: float | None = None
-    """Answer unasked after this much silence behind an answer; None never does."""
+    """Silence after an answer until the agent speaks again unasked; None: it never does."""
     create_response: bool = True
     interrupt_response: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class SemanticVad:
-    """The turn ends when the words say so."""
+    """Turn detection by whether the turn sounds complete, in its words and its voice."""
 
     eagerness: Literal["low", "medium", "high", "auto"] = "auto"
     create_response: bool = True
@@ -36,7 +36,7 @@ class SemanticVad:
 
 
 TurnDetection = ServerVad | SemanticVad | None
-"""None: the client says when a turn is over (`Commit`)."""
+"""How turns end; None: the client says so (`Commit`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class SessionSettings:
     tools: tuple[Tool, ...]
     tool_choice: ToolChoice
     modality: Modality
-    """What answers are made of; an audio answer carries its words as well."""
+    """What answers consist of; an audio answer carries its words as well."""
     voice: str
     output_rate: int
     """Hz of the audio that the agent emits."""
@@ -55,9 +55,11 @@ class SessionSettings:
     """None: the decoder's own limit."""
     turn_detection: TurnDetection
     transcribe: bool
-    """Whether the client wants to read what was heard (`Transcribed` events)."""
+    """Whether the client wants `Transcribed` events."""
     thinking: Mode = "off"
-    """How a decoder that can think does so."""
+    """When a decoder that can think does so."""
+    speed: float = 1.0
+    """Pace of the voice, where the voice can change it: 1.5 talks half as fast again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,9 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """The transport's word that time went by without audio, so that the sample clock goes on.
+    """Time that passed without audio, so that the sample clock advances.
 
-    It is silence for turn detection, and no part of a turn that the client commits by hand.
+    Turn detection takes it for silence; it is no part of a turn that the client commits by hand.
     """
 
     samples: int
@@ -79,7 +81,11 @@ class Silence:
 
 @dataclass(frozen=True, slots=True)
 class Update:
+    """Replace the session's settings. The agent confirms with an `Updated` event of the same `token`."""
+
     settings: SessionSettings
+    token: int | None = field(default=None, compare=False)
+    event_id: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +97,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Clear:
-    """Forget the audio of the turn that is open (input_audio_buffer.clear)."""
+    """Forget the audio of the open turn (input_audio_buffer.clear)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +108,7 @@ class AddItem:
     after: str | None = None
     event_id: str | None = None
     audio: Pcm | None = field(default=None, compare=False)
-    """The sound of a user's message whose text is None, float32, mono, 16 kHz: to be transcribed."""
+    """Audio of a user's message whose text is None, to be transcribed: float32, mono, 16 kHz."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,7 @@ class DeleteItem:
 
 @dataclass(frozen=True, slots=True)
 class TruncateItem:
-    """The listener heard only the first `heard_s` seconds of this answer."""
+    """Only the first `heard_s` seconds of this answer were played."""
 
     item_id: str
     heard_s: float
@@ -127,8 +133,15 @@ class TruncateItem:
 
 
 @dataclass(frozen=True, slots=True)
+class ItemReference:
+    """An item of the conversation, by its id, as input of an answer."""
+
+    item_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Respond:
-    """Answer now. What is None comes from the session's settings."""
+    """Answer now. A field that is None is taken from the session's settings."""
 
     instructions: str | None = None
     tools: tuple[Tool, ...] | None = None
@@ -137,8 +150,10 @@ class Respond:
     voice: str | None = None
     max_output_tokens: int | None = None
     thinking: Mode | None = None
-    input: tuple[Item, ...] | None = None
+    input: tuple[Item | ItemReference, ...] | None = None
     """Answer these items instead of the conversation."""
+    words: str | None = None
+    """Say this instead of what the decoder would write."""
     into_conversation: bool = True
     """Whether the answer becomes part of the conversation."""
     metadata: Mapping[str, str] = field(default_factory=dict)
@@ -147,7 +162,7 @@ class Respond:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Stop the answer that is being given; with an id, only that one."""
+    """Stop the answer that is being made; with an id, only that one."""
 
     response_id: str | None = None
     event_id: str | None = None
@@ -155,7 +170,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Hush:
-    """Stop what is being said, and what is still being heard (output_audio_buffer.clear)."""
+    """Stop what is being said and what is still being played (output_audio_buffer.clear)."""
 
 
 Command = (

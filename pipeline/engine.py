@@ -6,17 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from pipeline.audio import silence
+from audio.errors import PlainError
+from audio.pcm import silence
+from pipeline.backends import DECODERS, ENCODERS, loading
 from pipeline.decoders.decoder import Close, Decoder, Open, Sampling, Text
 from pipeline.encoders.encoder import Encoder
-from pipeline.errors import PlainError
-from pipeline.models import ModelStore
-from pipeline.registry import DECODERS, ENCODERS, loading
+from pipeline.listening.smart_turn import SecondOpinion, SmartTurn
+from pipeline.listening.vad import FRAME_SAMPLES, SileroVad, Vad
+from pipeline.runtime.workers import Urgency, Workers
 from pipeline.settings import PipelineSettings
-from pipeline.smart_turn import SecondOpinion, SmartTurn
-from pipeline.vad import FRAME_SAMPLES, Silero, Vad
-from pipeline.voices import Choir, VoiceNotAtHand, voices_at_hand
-from pipeline.workers import Urgency, Workers
+from pipeline.voice_catalogue import VoiceCatalogue, VoiceNotAtHand, voices_at_hand
+from pipeline.weights.store import ModelStore
 from tts.synthesizer import UnknownVoice, Voice
 
 log = logging.getLogger(__name__)
@@ -30,13 +30,13 @@ class Engine:
     vad: Vad
     encoder: Encoder
     decoder: Decoder
-    synthesizer: Choir
+    synthesizer: VoiceCatalogue
     workers: Workers
     second_opinion: SecondOpinion | None = None
 
     @property
     def voice(self) -> str:
-        """The one that speaks where none is asked for."""
+        """The voice that speaks unless a session asks for another."""
         return self.synthesizer.first
 
     @classmethod
@@ -45,11 +45,11 @@ class Engine:
     ) -> "Engine":
         """Load the models that `settings` name and run each once, so that the first turn is as quick as the next.
 
-        `report` is told what is being done. Raises `ModelError`, `MissingPackage`, or what a backend raises.
+        `report` is called with each step that begins. Raises `ModelError`, `MissingPackage`, or what a backend raises.
         """
         vad_model, opinion_model = settings.vad.model, settings.turn.second_opinion
         with loading("vad", vad_model):
-            vad = Silero(store.resolve(vad_model))
+            vad = SileroVad(store.resolve(vad_model))
         with loading("second opinion", opinion_model):
             opinion = SmartTurn(store.resolve(opinion_model)) if opinion_model else None
         report(f"loading the encoder {settings.encoder.model}")
@@ -57,11 +57,12 @@ class Engine:
             encoder = await ENCODERS[settings.encoder.backend].open(settings, store)
         report(f"loading the voice {settings.voice.name}")
         synthesizer = voices_at_hand(settings, store)
-        await asyncio.to_thread(synthesizer.load, synthesizer.first)
+        await asyncio.to_thread(synthesizer.prepare)
         report(f"loading the decoder {settings.decoder.model}")
         with loading("decoder", settings.decoder.model):
             decoder = await DECODERS[settings.decoder.backend].open(settings, store)
-        prepare = partial(_use_threads, settings.encoder.threads) if decoder.ear is not None else lambda: None
+        settings = _with_room_of(decoder, settings)
+        prepare = partial(_use_threads, settings.encoder.threads) if decoder.audio_encoder is not None else lambda: None
         workers = Workers(settings.workers.threads, prepare)
         engine = cls(settings, vad, encoder, decoder, synthesizer, workers, opinion)
         report("warming up")
@@ -69,7 +70,7 @@ class Engine:
         return engine
 
     async def ready(self, voice: str) -> None:
-        """Have `voice` loaded, beside the conversations that go on. Raises `UnknownVoice`."""
+        """Load `voice` without blocking the conversations that run. Raises `UnknownVoice`."""
         if self.synthesizer.is_loaded(voice):
             return
         try:
@@ -81,7 +82,7 @@ class Engine:
             raise VoiceNotAtHand(str(error)) from error
 
     async def stand_in(self, voice: str) -> Voice | None:
-        """Another voice, which no server can fail; None: there is none on this machine."""
+        """Another voice, which needs no server; None: this machine has no other."""
         try:
             return await asyncio.to_thread(self.synthesizer.stand_in, voice)
         except PlainError:
@@ -96,8 +97,8 @@ class Engine:
     async def _warm_up(self) -> None:
         self.vad.open().push(silence(FRAME_SAMPLES))
         self.encoder.warm_up()
-        if self.decoder.ear is not None:
-            await self.workers.run(Urgency.LISTEN, self.decoder.ear.warm_up)
+        if self.decoder.audio_encoder is not None:
+            await self.workers.run(Urgency.LISTEN, self.decoder.audio_encoder.warm_up)
         context = self.decoder.open("Say hello.")
         await context.append([Open("user"), Text("Hello."), Close("user")])
         async for _ in context.generate(Sampling(temperature=0, top_p=1, max_tokens=1)):
@@ -105,8 +106,23 @@ class Engine:
         await context.close()
 
 
+def _with_room_of(decoder: Decoder, settings: PipelineSettings) -> PipelineSettings:
+    """`settings` with the context that the decoder has: a server's may differ from what is configured."""
+    configured = settings.decoder
+    if decoder.capacity == configured.context_tokens:
+        return settings
+    log.info("the decoder's context has %d tokens, not %d", decoder.capacity, configured.context_tokens)
+    if configured.max_tokens >= decoder.capacity:
+        raise PlainError(
+            f"decoder.max_tokens = {configured.max_tokens} leaves no room for a question in the context of "
+            f"{decoder.capacity} tokens that the decoder's server has"
+        )
+    fitted = configured.model_copy(update={"context_tokens": decoder.capacity})
+    return settings.model_copy(update={"decoder": fitted})
+
+
 def _use_threads(threads: int) -> None:
-    """Of torch, on this thread: by itself it takes every core for one utterance."""
+    """Limit torch on this thread: by itself it takes every core for one utterance."""
     import torch
 
     torch.set_num_threads(threads)

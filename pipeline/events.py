@@ -1,20 +1,22 @@
-"""What an agent tells its transport. Times are input samples at 16 kHz from the conversation's start."""
+"""What an agent reports to its transport. Times are input samples at 16 kHz from the conversation's start."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from audio.pcm import Pcm
 from pipeline.commands import Modality, SessionSettings
-from pipeline.items import Item
-from pipeline.timeline import Timeline
-from tts.synthesizer import Pcm
+from pipeline.conversation.items import Item
+from pipeline.runtime.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
 class Updated:
-    """The settings are in force."""
+    """`settings` are in force now. They differ from those asked for if a voice could not be loaded."""
 
     settings: SessionSettings
+    token: int | None = field(default=None, compare=False)
+    """Token of the `Update` that is confirmed; None: the agent changed its settings by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True)
 class ItemAdded:
-    """`item` is in the conversation behind the item `after` (None: it is the first)."""
+    """`item` is in the conversation, following the item `after` (None: it is the first)."""
 
     item: Item
     after: str | None
@@ -82,11 +84,13 @@ class ItemDeleted:
 class ItemTruncated:
     item_id: str
     heard_s: float
+    unasked: bool = False
+    """Whether the agent did it by its own reckoning of what was played, when somebody broke in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Transcribed:
-    """What a turn of the user was heard as. `delta` firms up the caption; `final` comes once, with all the words."""
+    """The transcript of a user's turn. `delta` extends the caption; `final` comes once, with all the words."""
 
     item_id: str
     delta: str
@@ -103,12 +107,11 @@ class TranscriptionFailed:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer took."""
+    """The tokens and the audio of one answer."""
 
     input_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
-    input_audio_s: float = 0.0
     output_audio_s: float = 0.0
 
 
@@ -143,7 +146,7 @@ class OutputText:
 
 @dataclass(frozen=True, slots=True)
 class OutputAudio:
-    """More sound of the answer, at the session's `output_rate`. Goes on exactly where the last one ended."""
+    """More audio of the answer, at the session's `output_rate`, contiguous with the last."""
 
     response_id: str
     index: int
@@ -155,20 +158,36 @@ class OutputAudio:
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:
-    """More of what the model thinks about an answer. Never said."""
+    """More of what the model thinks about an answer; never spoken."""
 
     response_id: str
     delta: str
 
 
 @dataclass(frozen=True, slots=True)
-class Playback:
-    """How the listener is to hear the agent from now on, until somebody has or has not broken in.
+class ResumedAnswer:
+    """An answer that plays on after a pause, from the beginning of the word that it broke off (`audio/word_start.py`).
 
-    "ducked" is quieter; "paused" is silence, in which the sound waits and nothing of it is lost; "full" goes on.
+    It is at the first sample of that word again: what is played twice counts once.
+    """
+
+    response_id: str
+    item_id: str
+    rate: int
+    words: tuple[tuple[int, int], ...]
+    """First sample and end of the words around the pause, at `rate` Hz."""
+
+
+@dataclass(frozen=True, slots=True)
+class Playback:
+    """How to play the agent's voice from now on, while it is decided whether somebody interrupts.
+
+    "ducked": quieter. "paused": silent; the audio waits and nothing of it is lost. "full": as usual.
     """
 
     state: Literal["full", "ducked", "paused"]
+    resumed: ResumedAnswer | None = None
+    """After a pause: the answer that plays on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +203,10 @@ StopReason = Literal["turn_detected", "client_cancelled"]
 """Why an answer was cancelled: the person spoke, or the client asked for it."""
 
 
+Fault = Literal["decoder", "voice", "agent"]
+"""The part of the agent that made an answer fail; "agent": neither of the models."""
+
+
 @dataclass(frozen=True, slots=True)
 class ResponseDone:
     response_id: str
@@ -195,6 +218,10 @@ class ResponseDone:
     usage: Usage
     timeline: Timeline
     metadata: Mapping[str, str] = field(default_factory=dict)
+    fault: Fault | None = None
+    """What failed, for those who run the server."""
+    code: str | None = None
+    """Of an error that the next answer would meet again; None: another try may succeed."""
 
 
 @dataclass(frozen=True, slots=True)

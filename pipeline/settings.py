@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
-from pipeline.decoders.thoughts import FORMATS
+from pipeline.decoders.thought_formats import FORMATS
 
 Seconds = Annotated[float, Field(ge=0)]
 
@@ -17,18 +17,23 @@ class Section(BaseModel):
 
 
 class ModelSettings(Section):
-    """Where weights are kept."""
+    """Settings of the model store."""
 
     cache: Path | None = None
-    """Folder; None: the user's cache folder."""
+    """Folder for weights; None: the user's cache folder."""
     offline: bool = False
+    """Whether nothing may be downloaded."""
 
 
 class VadSettings(Section):
+    """The voice activity detector."""
+
     model: str = "silero-vad"
 
 
 class EncoderSettings(Section):
+    """The speech recognizer."""
+
     backend: Literal["whisper"] = "whisper"
     model: str = "whisper-tiny.en"
     """A name from `antiphon models`, or a folder with a CTranslate2 Whisper model."""
@@ -37,44 +42,55 @@ class EncoderSettings(Section):
 
 
 class DecoderSettings(Section):
+    """The language model."""
+
     backend: Literal["llama", "llama-server", "openai", "torch"] = "llama"
-    model: str = "smollm2-135m-instruct"
+    model: str = "qwen2.5-coder-1.5b-instruct"
     """llama: a name from `antiphon models` or a .gguf file. torch: a name, or the folder of a transformers model.
     openai: the model's name on the server."""
     hears: bool = False
-    """openai: whether the model takes sound, and is to get it in the place of words."""
+    """openai: whether the model reads audio, which it gets instead of the transcript."""
     device: str = "auto"
     """torch: where it runs; "auto" is a GPU if there is one."""
     url: str = ""
     """Base URL of the llama-server or OpenAI-compatible server."""
     api_key: SecretStr = SecretStr("")
-    context_tokens: int = Field(default=2048, ge=256)
+    context_tokens: int = Field(default=4096, ge=256)
     """Tokens that one conversation's prompt and answer may take."""
-    slots: int = Field(default=4, ge=1, le=64)
-    """KV caches that conversations share."""
-    threads: int = Field(default=1, ge=1, le=64)
-    """More are quicker on idle cores, and far slower on busy ones: llama.cpp's threads wait for each other spinning."""
-    temperature: float = Field(default=0.3, ge=0, le=2)
+    slots: int = Field(default=2, ge=1, le=64)
+    """Number of KV caches, which conversations share."""
+    threads: int = Field(default=2, ge=1, le=64)
+    """More are faster on idle cores, and slower on busy ones, where they wait for each other."""
+    temperature: float = Field(default=0.1, ge=0, le=2)
     top_p: float = Field(default=0.9, gt=0, le=1)
     max_tokens: int = Field(default=160, ge=1)
     """Longest answer, unless the client asks for less."""
     timeout_s: float = Field(default=20, gt=0)
-    """Longest wait for a server's next token."""
+    """Seconds to wait for a server's next token."""
 
     @property
     def remote(self) -> bool:
-        """Whether a server at `url` does the work."""
+        """Whether the model runs in a server at `url`."""
         return self.backend in ("llama-server", "openai")
 
     thoughts: str = ""
-    """Name of the way in which the model writes its thoughts; "": as its chat template or its name says."""
+    """Format of the model's thoughts; "": the one of its chat template or its name."""
 
     @field_validator("thoughts")
     @classmethod
-    def _is_a_way_to_think(cls, name: str) -> str:
+    def _is_a_format_of_thoughts(cls, name: str) -> str:
         if name and name not in FORMATS:
-            raise ValueError(f"there is no such way to think; there are {', '.join(FORMATS)}")
+            raise ValueError(f"unknown format of thoughts; there are {', '.join(FORMATS)}")
         return name
+
+    @model_validator(mode="after")
+    def _has_room_for_an_answer(self) -> Self:
+        if self.max_tokens >= self.context_tokens:
+            raise ValueError(
+                f"decoder.max_tokens = {self.max_tokens} leaves no room for a question in "
+                f"decoder.context_tokens = {self.context_tokens}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_a_server(self) -> Self:
@@ -84,26 +100,28 @@ class DecoderSettings(Section):
 
 
 class VoiceSettings(Section):
+    """The synthesizer and its voice."""
+
     backend: Literal["piper", "kokoro", "http", "xtts", "pocket"] = "piper"
     name: str = "en_US-joe-medium"
-    """The one that speaks unless a client asks for another; xtts and pocket also take a recording to speak like."""
+    """The voice that speaks unless a client asks for another; xtts and pocket also take a recording to imitate."""
     speed: float = Field(default=1.0, ge=0.5, le=2)
     gain_db: float = Field(default=0.0, ge=-40, le=40)
-    """What makes it as loud as the others; those of the table of models are already."""
+    """Gain that makes it as loud as the others; voices of the model table are already."""
     threads: int = Field(default=1, ge=1, le=64)
     model: str = ""
     """http: the model's name on the server. xtts: a coqui-tts model's folder. pocket: a language, or a .yaml file."""
     language: str = "en"
-    """http, xtts: what it speaks."""
+    """http, xtts: language of the voice."""
     url: str = ""
     """http: base URL of the server, with its /v1."""
     api_key: SecretStr = SecretStr("")
     timeout_s: float = Field(default=20, gt=0)
-    """http, xtts: longest wait for the next sound."""
+    """http, xtts: seconds to wait for the next audio."""
     python: str = ""
-    """xtts: interpreter that has coqui-tts; "": this one."""
+    """xtts: Python interpreter with coqui-tts; "": this one."""
     accept_licence: bool = False
-    """xtts: whether the terms of weights that are not free were agreed to."""
+    """xtts: whether the terms of non-free weights were accepted."""
 
     @model_validator(mode="after")
     def _has_what_it_needs(self) -> Self:
@@ -115,46 +133,52 @@ class VoiceSettings(Section):
 
 
 class TurnSettings(Section):
+    """Turn taking: endpointing, barge-in and backchannels."""
+
     detection: Literal["semantic_vad", "server_vad"] = "semantic_vad"
-    """What a session begins with; its client may change it."""
+    """How a session detects turns until its client chooses another way."""
     threshold: float = Field(default=0.5, gt=0, lt=1)
     """Speech probability from which a frame counts as speech."""
     hysteresis: float = Field(default=0.05, ge=0, lt=1)
     """How far below `threshold` the probability must fall to count as silence again."""
     min_speech_s: Seconds = 0.064
     """Speech shorter than this is a click or a breath."""
+    softer_db: float = Field(default=9.0, ge=0, le=40)
+    """Speech softer than the caller's by more than this begins no turn; 0: all speech does."""
     prefix_padding_s: Seconds = 0.3
-    """Audio kept from before the speech was noticed."""
+    """Audio kept from before speech was detected."""
     pause_s: Seconds = 0.064
-    """Silence after which the tail is encoded and an answer begun, to be held."""
+    """Silence after which the tail is encoded and an answer begins, held back."""
     silence_s: Seconds = 0.5
     """Silence that ends a turn."""
     speculate: bool = True
-    """Whether an answer is begun at a pause, before it is certain that the turn is over."""
+    """Whether an answer begins before the turn is decided: at a pause, or to words that are probably all."""
     complete_s: Seconds = 0.3
     """`semantic_vad`: silence that ends a turn whose words are complete."""
     incomplete_s: Seconds = 1.6
-    """`semantic_vad`: silence that ends a turn whose words are not."""
-    complete_probability: float = Field(default=0.04, gt=0, lt=1)
-    """End-of-turn probability from which words are complete; the decoder's, of the sentence ending here."""
-    incomplete_probability: float = Field(default=0.01, gt=0, lt=1)
-    """The same below which they are not. In between the wait is in between."""
-    second_opinion: str = ""
-    """Model that judges by the sound whether a turn is over, beside the decoder's words; "": none."""
+    """`semantic_vad`: silence that ends a turn whose words are incomplete."""
+    complete_probability: float = Field(default=0.88, gt=0, lt=1)
+    """Probability that the turn is over, by words and sound, from which it counts as complete."""
+    incomplete_probability: float = Field(default=0.3, gt=0, lt=1)
+    """The probability below which it counts as incomplete. In between, the wait is interpolated."""
+    second_opinion: str = "smart-turn-v3.2"
+    """Model that judges from the audio whether a turn is over, in addition to the decoder; "": none."""
     eager_factor: float = Field(default=0.7, gt=0, le=1)
     """Multiplies the waits of `semantic_vad` for the eagerness high."""
     patient_factor: float = Field(default=1.5, ge=1)
-    """... and for the eagerness low."""
+    """Multiplies the waits of `semantic_vad` for the eagerness low."""
     duck_s: Seconds = 0.032
-    """Speech over the agent's voice until it is lowered."""
+    """Speech over the agent's voice after which the voice is ducked."""
     hold_s: Seconds = 0.096
-    """... until it waits."""
+    """Speech over the agent's voice after which it pauses."""
     overhear_s: float = Field(default=0.4, gt=0)
-    """Speech over the agent's voice between two looks at its words."""
+    """Speech over the agent's voice between two recognitions of its words."""
     interrupt_s: Seconds = 1.4
     """Speech over the agent's voice that stops it, whatever the words are."""
-    lift_s: Seconds = 0.25
-    """Silence after which the agent goes on, if the words did not mean to stop it."""
+    held_s: Seconds = 0.5
+    """Longest pause of the voice while no words are recognized; then it speaks on, ducked."""
+    lift_s: Seconds = 0.16
+    """Silence after which the agent resumes, if the words were not a barge-in."""
     backchannels: tuple[str, ...] = (
         *("yeah", "yes", "yep", "yup", "right", "all right", "alright", "ok", "okay", "sure", "of course", "oh", "ah"),
         *("wow", "really", "great", "cool", "nice", "good", "fine", "true", "exactly", "indeed", "absolutely"),
@@ -174,7 +198,8 @@ class TurnSettings(Section):
         *("go on", "please go on", "keep going", "go ahead", "makes sense", "sounds good", "fair enough", "no way"),
         *("no kidding", "you're right", "that's", "that", "so", "very"),
     )
-    """What people say to one who speaks so that he goes on, beside hums; lower case. They may follow each other."""
+    """Backchannels: phrases, besides hums, with which listeners encourage a speaker to continue. Lower case; several
+    may follow one another."""
     interruptions: tuple[str, ...] = (
         *("stop", "wait", "no", "hold on", "hang on", "what", "but", "actually", "excuse me", "sorry", "hey"),
         *("one moment", "one second", "just a", "never mind", "enough", "be quiet", "shut up", "pause", "listen"),
@@ -183,12 +208,36 @@ class TurnSettings(Section):
         *("let me", "tell me", "give me", "not", "don't", "cancel", "help", "quiet", "next", "skip", "repeat", "again"),
         *("forget it", "please"),
     )
-    """How people begin who want the floor; what else they say must be unlike any hum; lower case."""
+    """Beginnings of a barge-in, in lower case."""
+    stops: tuple[str, ...] = (
+        *("stop", "stopped", "enough", "be quiet", "quiet", "silence", "shut up", "hush", "hold on", "hang on", "wait"),
+        *("pause", "that will do", "no more"),
+    )
+    """Phrases that stop the agent wherever they stand in a short utterance; lower case."""
     max_turn_s: float = Field(default=120, ge=5)
-    """A turn that goes on longer is cut here, so that memory is bounded."""
+    """Longest turn: a longer one is cut, so that memory is bounded."""
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        """Each of these pairs is an order in time or in probability; reversed, turns would end in the wrong cases."""
+        orders = (
+            ("complete_s", "incomplete_s", "complete words wait less than incomplete ones"),
+            ("incomplete_probability", "complete_probability", "incomplete words are the less likely end"),
+            ("hysteresis", "threshold", "silence would never be detected"),
+            ("duck_s", "hold_s", "the voice is ducked before it pauses"),
+            ("hold_s", "interrupt_s", "the voice pauses before it stops"),
+        )
+        for less, more, why in orders:
+            if getattr(self, less) > getattr(self, more):
+                raise ValueError(
+                    f"turn.{less} = {getattr(self, less)} is over turn.{more} = {getattr(self, more)}: {why}"
+                )
+        return self
 
 
 class AgentSettings(Section):
+    """What the agent says, and how it thinks."""
+
     instructions: str = (
         "You are Antiphon, a friendly voice assistant. Answer in one or two short spoken sentences, "
         "in plain words, without lists or markup."
@@ -196,26 +245,53 @@ class AgentSettings(Section):
     max_items: int = Field(default=200, ge=4)
     """Messages kept of one conversation; the oldest go first."""
     apology: str = "Sorry, I have trouble answering just now. Please say that again."
-    """What is said when the decoder or the voice fails; "": nothing."""
+    """What the agent says when the decoder or the voice fails; "": nothing."""
+    not_understood: str = "Sorry, I did not understand that. I speak English."
+    """What the agent says to speech of which no words are recognized; "": nothing."""
+    refusal: str = "Sorry, I can't answer that. Something is set up wrongly on my side, and asking again won't help."
+    """What the agent says, once, when the decoder refuses for good; "": nothing."""
     thinking: Literal["off", "before", "think_first", "speak_first"] = "off"
-    """How a decoder that can think does so, until the client asks for another way."""
+    """When a decoder that can think does so, unless the client chooses another mode."""
     think_tokens: int = Field(default=80, ge=1)
-    """A segment of thoughts."""
+    """Tokens of a segment of thoughts."""
     speak_tokens: int = Field(default=20, ge=1)
-    """A segment of speech; it goes on to the end of its clause."""
+    """Tokens of a segment of speech, which continues to the end of its clause."""
     thought_budget: int = Field(default=800, ge=1)
     """Tokens of thought for one answer."""
     prosody_note: bool = False
-    """Whether a decoder that reads is told how a turn was said, where anything stands out."""
+    """Whether a decoder that reads text gets a note on how a turn was said, if anything stands out."""
     streams: Literal[1, 2] = 1
-    """KV caches that think and speak: in turn on one, or side by side on two."""
+    """KV caches for thoughts and speech: alternating on one, or concurrent on two."""
+
+
+class StopgapSettings(Section):
+    """What the agent says while a tool runs or a slow model writes, so that nobody waits in silence."""
+
+    tool_s: Seconds = 0.4
+    """Silence after a tool call until it is acknowledged; 0: never."""
+    model_s: Seconds = 2.0
+    """Silence before the first words of an answer until it is announced; 0: never."""
+    again_s: float = Field(default=8.0, gt=0)
+    """Silence until each further sign of life."""
+    looking_up: str = "Let me look that up."
+    """Acknowledges a tool whose name says that it looks something up."""
+    acting: str = "One moment, I am on it."
+    """Acknowledges any other tool."""
+    thinking: str = "One moment, please."
+    """Announces an answer that takes long."""
+    again: tuple[str, ...] = ("I am still on it.", "This takes a little longer.", "I am still waiting, sorry.")
+    """The signs of life, in turn. After the last one the agent is silent."""
 
 
 class WorkerSettings(Section):
+    """The threads that run models."""
+
     threads: int = Field(default=2, ge=1, le=64)
 
 
 class PipelineSettings(Section):
+    """All settings of the agent."""
+
     models: ModelSettings = ModelSettings()
     vad: VadSettings = VadSettings()
     encoder: EncoderSettings = EncoderSettings()
@@ -223,4 +299,5 @@ class PipelineSettings(Section):
     voice: VoiceSettings = VoiceSettings()
     turn: TurnSettings = TurnSettings()
     agent: AgentSettings = AgentSettings()
+    stopgaps: StopgapSettings = StopgapSettings()
     workers: WorkerSettings = WorkerSettings()

@@ -1,1 +1,1 @@
-"""Decoders: what was said so far in, the answer out."""
+"""Decoders: language models, from the conversation so far to the answer."""

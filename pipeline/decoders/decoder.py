@@ -1,40 +1,41 @@
-"""The contract every decoder keeps: a context that grows, is rewound and forked, and writes the answer."""
+"""The contract of decoders: a context that grows, is rewound and forked, and generates the answer."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from pipeline.embeddings import Clip, Embeddings
+from audio.errors import PlainError
+from pipeline.encoders.audio_units import Clip, Embeddings
 from pipeline.encoders.encoder import Encoder
-from pipeline.errors import PlainError
 
 Role = Literal["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """Begin a message of this role."""
+    """Begins a message of this role."""
 
     role: Role
 
 
 @dataclass(frozen=True, slots=True)
 class Close:
-    """End the open message of this role."""
+    """Ends the open message of this role."""
 
     role: Role
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Words inside the open message. Never read as control tokens, whatever they look like."""
+    """Text inside the open message. It is never read as control tokens, whatever it looks like."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
-    """A tool call that the assistant made, inside its open message."""
+class ToolCallUnit:
+    """A tool call that the assistant made earlier, inside its open message."""
 
     call_id: str
     name: str
@@ -43,8 +44,8 @@ class Called:
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
-    """A tool's answer, inside an open message of the role "tool"."""
+class ToolResultUnit:
+    """The output of a tool, inside an open message of the role "tool"."""
 
     call_id: str
     output: str
@@ -52,16 +53,16 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """What the model tells itself and nobody else: written piece by piece, or read again inside its open message.
+    """Reasoning that is not spoken: generated piece by piece, or read again inside the assistant's open message.
 
-    An assistant's message that is left open is gone on with: in its thoughts if a thought stands last, else in its
-    words, with the thoughts before them closed. Thoughts in a message that is over are not read again.
+    Generation continues an assistant's message that was left open: its thoughts if a thought is its last unit, else
+    its text, with the preceding thoughts closed. Thoughts of closed messages are not read again.
     """
 
     text: str
 
 
-Unit = Open | Close | Text | Embeddings | Clip | Called | Returned | Thought
+Unit = Open | Close | Text | Embeddings | Clip | ToolCallUnit | ToolResultUnit | Thought
 """What a context is made of."""
 
 
@@ -75,12 +76,12 @@ class Tool:
 
 
 ToolChoice = Literal["auto", "none", "required"] | Tool
-"""`Tool`: that one must be called."""
+"""Whether and which tool the model may call; a `Tool` is one that it must call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How the next token is drawn. A temperature of 0 always takes the likeliest."""
+    """How the next token is drawn. Temperature 0 always takes the likeliest."""
 
     temperature: float
     top_p: float
@@ -90,14 +91,14 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of the answer's text."""
+    """A piece of the answer's text, of one token or more."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A whole call that the decoder wrote."""
+    """A complete tool call that the decoder generated."""
 
     name: str
     arguments: str
@@ -105,7 +106,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The last thing that `generate` yields, unless it is cancelled."""
+    """The end of a generation: what `generate` yields last, unless it is cancelled."""
 
     reason: Literal["stop", "length"]
     prompt_tokens: int
@@ -114,68 +115,91 @@ class Finished:
     completion_tokens: int
 
 
-Written = Token | Thought | ToolCall | Finished
+NOTHING_GENERATED = Finished("stop", 0, 0, 0)
+"""Nothing was read and nothing was written."""
+
+
+Generated = Token | Thought | ToolCall | Finished
+"""What `Context.generate` yields."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A place in a context to come back to."""
+    """A position in a context to rewind to."""
 
     units: int
 
 
 class Context(Protocol):
-    """One conversation's hold on the decoder: a KV cache with a hand on it. For one task at a time."""
+    """One conversation in a decoder: its units, and the KV cache of what was read of them. For one task at a time."""
 
     @property
     def capacity(self) -> int:
-        """Tokens that fit, prompt and answer together."""
+        """Tokens that prompt and answer may take together."""
         ...
 
     async def append(self, units: Sequence[Unit]) -> None:
-        """Add to the end of the context."""
+        """Add `units` to the end of the context. Nothing is read yet."""
         ...
 
     async def length(self) -> int:
-        """How many tokens the prompt for an answer takes now, instructions and all."""
+        """Tokens of the prompt for an answer, instructions included. Raises `DecoderError`."""
         ...
 
-    def mark(self) -> Mark: ...
+    def mark(self) -> Mark:
+        """The current end of the context."""
+        ...
 
     def rewind(self, mark: Mark) -> None:
-        """Forget everything that was appended after `mark`."""
+        """Remove everything that was appended after `mark`."""
         ...
 
-    async def end_of_turn_probability(self) -> float | None:
-        """How likely it is that the person has nothing to add to the message that is open at the end of the context.
+    async def prefill(self) -> float | None:
+        """Read the context into the KV cache, so that an answer that begins with it starts sooner.
 
-        The words must stand there without a final mark: whether one would come next is the question. Reading the
-        context is part of the answer, so this prefills it as well. None: the backend can't tell. Raises `DecoderError`.
+        A message that is open at the end stays open: what is appended to it later is all that remains to be read. A
+        backend may return before the reading is done; an answer does not wait for it. Returns what
+        `end_of_turn_probability` would, where the reading tells it, else None. Raises `DecoderError`.
         """
         ...
 
-    def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
-        """Write the assistant's next message, or go on with the one that is open at the end of the context.
+    async def end_of_turn_probability(self) -> float | None:
+        """Probability, 0 to 1, that the message that is open at the end of the context is complete as it stands.
 
-        What is written is not appended: the caller appends what was heard.
+        Its text must end without a final punctuation mark: the probability is that of such a mark, or of the end of
+        the message, as the next token. None: the backend cannot tell. Raises `DecoderError`.
+        """
+        ...
 
-        Closing the iterator stops the model within a token. Raises `DecoderError`.
+    def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Generated]:
+        """Generate the assistant's next message, or the rest of the one that is open at the end of the context.
+
+        The output is not appended: the caller appends what was played of it. Closing the iterator stops the model
+        within a token; `so_far` then has what it had read and written. Raises `DecoderError`.
+        """
+        ...
+
+    @property
+    def so_far(self) -> Finished:
+        """The latest generation as if it ended where it is now. For one that was stopped: where it ended.
+
+        Counts that the backend does not know are 0.
         """
         ...
 
     async def close(self) -> None:
-        """Give back the cache. A context that is closed can't be used again."""
+        """Release the cache. A closed context can't be used again."""
         ...
 
 
 @runtime_checkable
-class Forking(Protocol):
-    """A context that can be gone on with in two ways."""
+class ForkableContext(Protocol):
+    """A context that can be continued in two ways."""
 
     async def fork(self) -> Context:
-        """A context that goes on by itself from here; close it after use.
+        """An independent copy of the context, to be closed after use.
 
-        What stands here is read first, once for both. Raises `DecoderError`.
+        The context is read first, once for both. Raises `DecoderError`.
         """
         ...
 
@@ -185,18 +209,69 @@ class Decoder(Protocol):
 
     @property
     def thinks(self) -> bool:
-        """Whether it has a way to write thoughts apart from words."""
+        """Whether the model can write thoughts that are separate from its answer."""
         ...
 
     @property
-    def ear(self) -> Encoder | None:
-        """What makes of sound what it reads in the place of words; None: it reads words only."""
+    def capacity(self) -> int:
+        """Tokens that one conversation's prompt and answer may take together."""
         ...
 
-    def open(self, instructions: str, tools: Sequence[Tool] = ()) -> Context: ...
+    @property
+    def audio_encoder(self) -> Encoder | None:
+        """The encoder of the audio units that the decoder reads; None: it reads text only."""
+        ...
 
-    async def close(self) -> None: ...
+    def open(self, instructions: str, tools: Sequence[Tool] = ()) -> Context:
+        """A new context that begins with `instructions` and may call `tools`."""
+        ...
+
+    async def close(self) -> None:
+        """Release the model or the connection."""
+        ...
 
 
 class DecoderError(PlainError):
     """The decoder could not answer; the message says why and what to do."""
+
+
+class UpstreamError(DecoderError):
+    """The decoder's server failed. The message quotes that server and its address, so it is not for clients."""
+
+
+class DoesNotFit(DecoderError):
+    """Instructions, tools and the last message take more than the whole context."""
+
+
+class Refusal(Enum):
+    """Why a server refuses a request for good: a code and a sentence for clients, without the server's own words."""
+
+    CONTEXT = (
+        "context_length_exceeded",
+        "The conversation does not fit into the context of the decoder's server: shorten the instructions or the "
+        "tools, or set decoder.context_tokens to what that server takes.",
+    )
+    MODEL = (
+        "model_not_found",
+        "The decoder's server does not know the configured model: check decoder.model and decoder.url.",
+    )
+    ACCESS = (
+        "decoder_access_denied",
+        "The decoder's server does not accept the configured key: check decoder.api_key.",
+    )
+    REQUEST = (
+        "decoder_refused",
+        "The decoder's server refuses this request, and would refuse it again; the log of this server says why.",
+    )
+
+    def __init__(self, code: str, sentence: str) -> None:
+        self.code = code
+        self.sentence = sentence
+
+
+class UpstreamRefusal(UpstreamError):
+    """The decoder's server refuses the request, and would refuse it again. The message quotes that server."""
+
+    def __init__(self, reason: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason

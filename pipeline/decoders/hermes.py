@@ -1,20 +1,30 @@
-"""Function calls in plain text, in the Hermes convention (`<tool_call>{...}</tool_call>`) that open models are taught.
+"""Tool calls in plain text, in the Hermes convention (`<tool_call>{...}</tool_call>`) that open models are trained on.
 
-Source: https://github.com/NousResearch/Hermes-Function-Calling. Pure: prompt text out, calls in.
+Source: https://github.com/NousResearch/Hermes-Function-Calling. Pure.
 """
 
+import ast
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from pipeline.decoders.decoder import DecoderError, Token, Tool, ToolCall
+from pipeline.decoders.python_calls import python_calls
 
 CALL_OPENS = "<tool_call>"
 CALL_CLOSES = "</tool_call>"
+TAGS = (CALL_OPENS, CALL_CLOSES)
+RESULT_OPENS = "<tool_response>"
+RESULT_CLOSES = "</tool_response>"
 
 
 def describe(tools: Sequence[Tool]) -> str:
-    """What the instructions must say so that a model can call `tools`; empty without any."""
+    """The part of the instructions that lets a model call `tools`; empty without tools.
+
+    Without its last sentence a model of 1.5 billion parameters makes the call again when it has read the result.
+    """
     if not tools:
         return ""
     signatures = "\n".join(
@@ -24,22 +34,24 @@ def describe(tools: Sequence[Tool]) -> str:
     return (
         "\n\nYou can call these functions:\n<tools>\n"
         f"{signatures}\n</tools>\n"
-        "Call one only if the request needs it, and then write nothing but\n"
-        f'{CALL_OPENS}\n{{"name": <function name>, "arguments": <arguments object>}}\n{CALL_CLOSES}'
+        "If the request needs one of them, write nothing but\n"
+        f'{CALL_OPENS}\n{{"name": <function name>, "arguments": <arguments object>}}\n{CALL_CLOSES}\n'
+        f"Once you have read its {RESULT_OPENS}, answer from it in plain words."
     )
 
 
 def call_text(name: str, arguments: str) -> str:
-    """A call as the model would have written it."""
+    """A call as the model would have written it; `arguments` is a JSON object."""
     return f'{CALL_OPENS}\n{{"name": {json.dumps(name)}, "arguments": {arguments or "{}"}}}\n{CALL_CLOSES}'
 
 
 def result_text(output: str) -> str:
-    return f"<tool_response>\n{output}\n</tool_response>"
+    """A tool's output as models are trained to read it."""
+    return f"{RESULT_OPENS}\n{output}\n{RESULT_CLOSES}"
 
 
 def call_schema(tools: Sequence[Tool]) -> dict[str, object]:
-    """The JSON Schema of a call to any one of `tools`, for decoding that can write nothing else."""
+    """The JSON Schema of a call to any of `tools`, for constrained decoding."""
     calls = [
         {
             "type": "object",
@@ -57,11 +69,11 @@ _DEEPEST, _LARGEST = 8, 500
 
 
 def _closed(parameters: dict[str, Any]) -> dict[str, Any]:
-    """The shape of a call's arguments, and nothing that costs more to enforce than it is worth.
+    """The shape of a call's arguments, without what is too expensive to enforce.
 
-    A small model left free to add arguments goes on adding them, so what is not said is not allowed. The schema is the
-    client's and becomes a grammar in the server's memory, where a `minItems` of a billion is a billion rules: counts,
-    lengths, patterns and references stay out, and a schema of more than 500 parts is only "an object".
+    A small model that is free to add arguments keeps adding them, so only the named ones are allowed. The schema comes
+    from the client and becomes a grammar in the server's memory, where a `minItems` of a billion is a billion rules:
+    counts, lengths, patterns and references are dropped, and a schema of more than 500 parts becomes "an object".
     """
     schema = {"additionalProperties": False, **_shape(parameters, _DEEPEST), "type": "object"}
     return schema if len(json.dumps(schema)) <= _LARGEST * 100 and _parts(schema) <= _LARGEST else {"type": "object"}
@@ -92,52 +104,146 @@ def _parts(schema: object) -> int:
             return 1
 
 
-def parse_call(text: str) -> ToolCall:
-    """Read the JSON between the tags. Raises `DecoderError` if it is no call."""
-    try:
-        call = json.loads(text)
-        return ToolCall(name=str(call["name"]), arguments=json.dumps(call.get("arguments", {})))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise DecoderError(
-            f"the decoder wrote a function call that is not valid JSON: {text.strip()[:200]!r}"
-        ) from None
+def parse_call(text: str, tools: Sequence[Tool] = ()) -> ToolCall:
+    """The call to one of `tools` in `text`, the JSON between the tags; without `tools`, to any function.
+
+    Slips of small models are repaired where only one reading is possible: a Markdown fence around the JSON, a comma
+    before a closing bracket, Python literals, arguments as a string of JSON, the call's own last brace missing, or
+    brackets and words left over after it. Arguments that break off are not completed. Raises `DecoderError` for
+    anything else.
+    """
+    names = {tool.name for tool in tools}
+    bare = _FENCE.sub("", text).strip()
+    readings = {call for found in _readings(bare) if (call := _as_call(found, names)) is not None}
+    if len(readings) != 1:
+        raise DecoderError(f"the decoder wrote no valid call to one of its functions: {text.strip()[:200]!r}")
+    return readings.pop()
+
+
+_FENCE = re.compile(r"^\s*```\w*\s|```\s*$")
+_STRING_OR_COMMA = re.compile(r'("(?:[^"\\]|\\.)*")|,(\s*[}\]])')
+
+
+def _readings(text: str) -> Iterator[object]:
+    """What `text` may mean; if it is valid JSON, only that."""
+    with suppress(ValueError):
+        yield json.loads(text)
+        return
+    text = _STRING_OR_COMMA.sub(lambda found: found[1] or found[2], text)
+    with suppress(ValueError):
+        value, end = json.JSONDecoder().raw_decode(text)
+        if "{" not in text[end:]:
+            yield value
+    with suppress(ValueError):
+        # The brace that is added closes the call: its arguments are closed already.
+        yield json.loads(f"{text}}}" if text.endswith("}") else "")
+    with suppress(ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        yield ast.literal_eval(text)
+
+
+def _as_call(found: object, names: Collection[str]) -> ToolCall | None:
+    match found:
+        case {"type": "function", "function": dict(inner), **others} if not others:
+            return _as_call(inner, names)
+        case {"name": str(name), "arguments": arguments, **others} if not others:
+            pass
+        case {"name": str(name), "parameters": arguments, **others} if not others:
+            pass
+        case {"name": str(name), **others} if not others:
+            arguments = {}
+        case _:
+            return None
+    if isinstance(arguments, str):
+        try:
+            arguments = json.loads(arguments)
+        except ValueError:
+            return None
+    if not isinstance(arguments, dict) or (names and name not in names):
+        return None
+    return ToolCall(name, json.dumps(arguments))
 
 
 class CallParser:
-    """Parts speech from calls in a stream of text, however the tags are split over its pieces."""
+    """Separates speech from calls in a stream of text, however the tags are split over its pieces.
 
-    def __init__(self) -> None:
-        self._text = ""
-        self._in_call = False
+    Small models also write calls without the tags, in a Markdown fence, or as Python. Where there are tools, text from
+    a brace, a fence or a function's name on is therefore held back until it turns out to be a call or not.
+    """
+
+    def __init__(self, tools: Sequence[Tool] = (), opening: str = "", *, strict: bool = True) -> None:
+        """`tools`: those that may be called. `opening`: the start of a call, tag included, that precedes the stream.
+
+        `strict`: whether a call that can't be read is an error; otherwise it stays text.
+        """
+        self._tools = tools
+        self._strict = strict
+        self._functions = tuple(f"{tool.name}(" for tool in tools)
+        """How calls in Python begin."""
+        self._openings = (CALL_OPENS, "{", "```", *self._functions) if tools else (CALL_OPENS,)
+        self._opened = CALL_OPENS if opening.startswith(CALL_OPENS) else ""
+        """How the call began that the text is in; "" in speech."""
+        self._text = opening.removeprefix(CALL_OPENS)
 
     def push(self, text: str) -> Iterator[Token | ToolCall]:
+        """Take the next piece. Raises `DecoderError` for a call that can't be read."""
         self._text += text
         while True:
-            tag = CALL_CLOSES if self._in_call else CALL_OPENS
-            before, found, after = self._text.partition(tag)
+            if not self._opened:
+                start, opening = min(
+                    ((self._text.find(opening), opening) for opening in self._openings if opening in self._text),
+                    default=(-1, ""),
+                )
+                if not opening:
+                    break
+                if start:
+                    yield Token(self._text[:start])
+                self._opened = opening
+                self._text = self._text[start:].removeprefix(CALL_OPENS)
+            if self._opened in self._functions and self._is_no_call():
+                yield Token(self._text[: len(self._opened)])
+                self._opened, self._text = "", self._text[len(self._opened) :]
+                continue
+            if self._opened != CALL_OPENS:
+                break
+            call, found, after = self._text.partition(CALL_CLOSES)
             if not found:
                 break
-            self._text = after
-            if self._in_call:
-                yield parse_call(before)
-            elif before:
-                yield Token(before)
-            self._in_call = not self._in_call
-        if not self._in_call:
-            held = _possible_tag(self._text)
+            yield self._parsed(call)
+            self._opened, self._text = "", after
+        if not self._opened:
+            held = max(_held_back(self._text, opening) for opening in self._openings)
             ready, self._text = self._text[: len(self._text) - held], self._text[len(self._text) - held :]
             if ready:
                 yield Token(ready)
 
     def finish(self) -> Iterator[Token | ToolCall]:
-        """What was held back. A call that lacks only its closing tag is taken as one."""
-        if self._in_call:
-            yield parse_call(self._text)
-        elif self._text:
-            yield Token(self._text)
-        self._text = ""
+        """What was held back. A call that lacks only its closing tag counts. Raises `DecoderError` as `push`."""
+        held, opened, self._text, self._opened = self._text, self._opened, "", ""
+        if calls := python_calls(_FENCE.sub("", held).strip().rstrip("]"), self._tools):
+            yield from calls
+        elif opened == CALL_OPENS or (opened not in self._functions and _KEY.search(held)):
+            yield self._parsed(held.replace(CALL_CLOSES, ""))
+        elif held:
+            yield Token(held)
+
+    def _is_no_call(self) -> bool:
+        """Whether the parentheses after a function's name have closed, and hold no arguments."""
+        arguments, closed, _ = self._text.partition(")")
+        return bool(closed) and "=" not in arguments and not python_calls(arguments + closed, self._tools)
+
+    def _parsed(self, text: str) -> Token | ToolCall:
+        try:
+            return parse_call(text, self._tools)
+        except DecoderError:
+            if self._strict:
+                raise
+            return Token(text)
 
 
-def _possible_tag(text: str) -> int:
-    """Length of the longest end of `text` that an opening tag may begin with."""
-    return next((n for n in range(min(len(text), len(CALL_OPENS) - 1), 0, -1) if CALL_OPENS.startswith(text[-n:])), 0)
+_KEY = re.compile(r"""["']\s*:""")
+"""What tells JSON from a brace in a sentence: the end of a key."""
+
+
+def _held_back(text: str, opening: str) -> int:
+    """Length of the longest suffix of `text` that is a prefix of `opening`, but not all of it."""
+    return next((n for n in range(min(len(text), len(opening) - 1), 0, -1) if opening.startswith(text[-n:])), 0)

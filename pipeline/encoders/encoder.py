@@ -1,71 +1,81 @@
-"""The contract every encoder keeps: a stream of samples in, what was heard out."""
+"""The contract of encoders: samples in, text or audio units out, while the person is still speaking."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from pipeline.embeddings import Sound
-from tts.synthesizer import Pcm
+from audio.pcm import Pcm
+from pipeline.encoders.audio_units import AudioUnit
 
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one stream has understood so far.
+    """What one stream has understood of an utterance so far.
 
-    `committed` only grows from push to push and in the finish that follows; `tentative` is the best guess for the
-    rest and may change with every push. What only a finish committed is given up again if a push follows it: the
-    words that pushes committed stay, always. Text encoders put words here, each with its leading space where it
-    has one, so that `committed + tentative` is the caption.
+    Speech recognizers fill `committed` and `tentative`. `committed` only grows from push to push and in the following
+    finish; `tentative` is the best guess for the rest and may change with every push. Text that only `finish`
+    committed is withdrawn if a push follows; text that a push committed stays. Each word has its leading space where
+    the language has one, so `committed + tentative` is the caption.
 
-    Encoders of sound put embeddings in the same way, or clips for a server that encodes them: what stays is the same
-    object from push to push, and in the finish. Only the finish has `tentative_sound`, the open end as if nothing
-    followed: the next sample would change all of it, so nobody pays for it before the sound stops. Another
-    difference: where a model scales an utterance by its loudest moment, louder sound changes earlier embeddings, and
-    those that it changes are replaced even if they were committed. Who reads them reads on from the first that is
-    another one.
+    Audio encoders fill `committed_units` and `tentative_units`, with embeddings or with clips for a server that
+    encodes them. A committed unit is the same object from push to push and in the finish. Only `finish` fills
+    `tentative_units`, the open tail: every further sample would change it, so it is not computed while audio is still
+    arriving. One exception: where a model scales an utterance by its loudest moment, louder audio changes earlier
+    embeddings, and those are replaced even if they were committed. A reader continues from the first unit that is a
+    different object.
     """
 
     committed: str = ""
     tentative: str = ""
     manner: str = ""
-    """How it was said, in words for a decoder that reads; not part of what was said."""
-    committed_sound: tuple[Sound, ...] = ()
-    tentative_sound: tuple[Sound, ...] = ()
+    """A note in words on how it was said, for a decoder that reads text; not part of the transcript."""
+    unclear: bool = False
+    """Whether somebody spoke and a recognizer believes none of the words that it found: another language, or noise."""
+    committed_units: tuple[AudioUnit, ...] = ()
+    tentative_units: tuple[AudioUnit, ...] = ()
 
     @property
     def text(self) -> str:
+        """The caption: committed and tentative text, without surrounding white space."""
         return (self.committed + self.tentative).strip()
 
     @property
-    def sound(self) -> tuple[Sound, ...]:
-        return self.committed_sound + self.tentative_sound
+    def units(self) -> tuple[AudioUnit, ...]:
+        """Committed and tentative units, in the order of the audio."""
+        return self.committed_units + self.tentative_units
 
 
 class EncoderStream(Protocol):
-    """One utterance of one conversation. Calls block while the model runs: they belong on a worker thread."""
+    """The encoder's state for one utterance. Calls block while the model runs: they belong on a worker thread."""
 
     def push(self, pcm: Pcm) -> Heard:
-        """Take the next samples (float32, mono, 16 kHz, any length) and say what was heard so far."""
+        """Take the next samples (float32, mono, 16 kHz, any length) and return what is understood so far."""
         ...
 
     def finish(self) -> Heard:
-        """Say all that was heard, as if nothing followed. Pushing more afterwards takes the utterance up again.
+        """Return everything, as if the audio ended here. A later push resumes the utterance.
 
-        Finishing again with nothing pushed in between says the same, at no cost.
+        Finishing again with nothing pushed in between returns the same at no cost.
         """
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What one quick look at a short utterance found."""
+
+    text: str
+    logprob: float
+    """Mean log-probability of a token of the text, natural logarithm."""
+    doubted: bool
+    """Whether the recognizer holds it for likelier that nobody spoke, or that it made the words up."""
+
+
 @runtime_checkable
-class Overhearing(Protocol):
-    """A stream that can look quickly at a short utterance, and weigh words against others."""
+class GlancingStream(Protocol):
+    """A stream that can look quickly at a short utterance, and say how sure it is."""
 
-    def glance(self) -> str:
-        """The words, at one look; none where it doubts them, and `finish` may know better."""
-        ...
-
-    def margin(self, words: str, others: Sequence[str]) -> float:
-        """How much likelier than the likeliest of `others` are these words: the difference of natural logarithms."""
+    def glance(self) -> Glance:
+        """The words of one pass. `finish` may find more, with a second pass."""
         ...
 
 
@@ -74,14 +84,16 @@ class Encoder(Protocol):
 
     @property
     def exact(self) -> bool:
-        """Whether `finish` gives what encoding the same audio in one piece would give, and `committed` its beginning.
+        """Whether `finish` equals one-shot encoding of the same audio, and the committed part a prefix of it.
 
-        Sound that is too long for a model is cut in silence: then each item is such a piece.
+        Audio that is too long for the model is cut in silence: then this holds for each piece.
         """
         ...
 
-    def open(self) -> EncoderStream: ...
+    def open(self) -> EncoderStream:
+        """A stream for a new utterance."""
+        ...
 
     def warm_up(self) -> None:
-        """Do once what would make the first utterance slower than the next."""
+        """Run the model once, so that the first utterance is as fast as the next. Blocks."""
         ...

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio import INPUT_RATE
-from tts.synthesizer import Pcm
+from audio.pcm import INPUT_RATE, Pcm
 
 HOP = 160
 """Samples from one frame to the next: 10 ms."""
@@ -19,36 +18,37 @@ LogMels = NDArray[np.float32]
 """Shape (n_mels, frames)."""
 
 Energies = Callable[[NDArray[np.float32]], LogMels]
-"""Windows of sound, shape (frames, WINDOW), to the mel energies of each."""
+"""Computes mel energies, shape (n_mels, frames), from windows of samples, shape (frames, WINDOW)."""
 
 SILENCE = -10.0
-"""log10 of the mel energies where there is nothing."""
+"""log10 of the mel energies of digital silence."""
 
 
 class LogMel:
-    """The log-mel of a growing utterance, equal to Whisper's own of the same samples.
+    """The log-mel spectrogram of a growing utterance, equal to Whisper's own for the same samples.
 
-    Frame t is centred on sample 160 t, so the last two wait for samples to come: until then they are computed
-    anew at each reading, with silence behind them. All others are computed once.
+    Frame t is centred on sample 160 t, so the last two frames wait for further samples: until then they are computed
+    again at each reading, with silence after the last sample. All others are computed once.
     """
 
     def __init__(self, n_mels: int, energies: Energies | None = None) -> None:
-        """`energies`: for models that are to see the very floats of another implementation."""
+        """`energies`: computes mel energies, for models that must see the exact floats of another implementation."""
         self._energies = energies or NumpyEnergies(n_mels)
         self._closed: LogMels = np.empty((n_mels, 0), np.float32)
         self._fresh: list[LogMels] = []
         self._waiting: Pcm = np.empty(0, np.float32)
-        """Samples from the first one on that the next frame looks at."""
+        """Samples from the start of the next frame's window on."""
         self._received = 0
         self._dropped = 0
         self.loudest = SILENCE
-        """Of all finished frames, log10."""
+        """Loudest bin of all finished frames, log10."""
 
     def __len__(self) -> int:
         """Frames that have a sample at their centre."""
         return -(-self._received // HOP) - self._dropped
 
     def push(self, pcm: Pcm) -> None:
+        """Take the next samples at 16 kHz, any number."""
         started = self._received > EDGE
         self._waiting = np.concatenate((self._waiting, pcm))
         self._received += len(pcm)
@@ -64,11 +64,11 @@ class LogMel:
 
     @property
     def finished(self) -> int:
-        """Frames that no sample to come can change."""
+        """Number of frames that no further sample can change."""
         return int(self._collect().shape[1])
 
     def drop(self, frames: int) -> LogMels:
-        """Forget the oldest `frames` of the finished ones, and give what is forgotten, unscaled."""
+        """Remove the oldest `frames` of the finished frames and return them, unscaled."""
         closed = self._collect()
         frames = min(frames, closed.shape[1])
         self._closed = closed[:, frames:].copy()
@@ -76,18 +76,18 @@ class LogMel:
         return closed[:, :frames].copy()
 
     def unscaled(self, frames: int | None = None, mirror: bool = False) -> LogMels:
-        """log10 of the mel energies, never below -10: of all frames, or of exactly `frames` from the oldest one on.
+        """log10 of the mel energies, at least -10: all frames, or exactly `frames` of them from the oldest on.
 
-        Behind the last sample there is silence, or with `mirror` the sound reflected, as before the first one.
+        The last sample is followed by silence, or with `mirror` by the reflected audio, as at the beginning.
         """
         closed = self._collect()
         open_frames = (len(self) if frames is None else frames) - closed.shape[1]
         if open_frames <= 0:
             return closed
-        behind = np.zeros((open_frames + 1) * HOP + WINDOW, np.float32)
+        padding = np.zeros((open_frames + 1) * HOP + WINDOW, np.float32)
         if mirror and self._received > EDGE:
-            behind[:EDGE] = self._waiting[-2 : -EDGE - 2 : -1]
-        samples = np.concatenate((self._waiting, behind))
+            padding[:EDGE] = self._waiting[-2 : -EDGE - 2 : -1]
+        samples = np.concatenate((self._waiting, padding))
         if self._received <= EDGE:
             samples = mirrored(samples)
         return np.concatenate((closed, self._frames(samples, open_frames)), axis=1)
@@ -104,7 +104,7 @@ class LogMel:
 
 
 class NumpyEnergies:
-    """Mel energies, as Whisper has them."""
+    """Whisper's mel energies, computed by numpy."""
 
     def __init__(self, n_mels: int) -> None:
         self._filters = mel_filters(n_mels)
@@ -116,9 +116,9 @@ class NumpyEnergies:
 
 
 def scaled(log_mels: LogMels, frames: int) -> LogMels:
-    """As Whisper wants it: cut off 80 dB below the loudest bin, shifted, and padded with silence up to `frames`.
+    """Whisper's input: clipped 80 dB below the loudest bin, shifted, and padded with silence to `frames`.
 
-    The cut moves when something louder arrives, and every frame with it: only the unscaled ones can be kept.
+    The clipping level moves when something louder arrives, and changes every frame: only unscaled frames can be kept.
     """
     floor = log_mels.max() - DYNAMIC_RANGE
     padded = np.full((log_mels.shape[0], frames), floor, np.float32)
@@ -127,12 +127,12 @@ def scaled(log_mels: LogMels, frames: int) -> LogMels:
 
 
 def mirrored(samples: Pcm) -> Pcm:
-    """Whisper's left edge: the frames around the first sample see the sound reflected."""
+    """Whisper's left edge: the frames around the first sample see the reflected audio."""
     return np.concatenate((samples[EDGE:0:-1], samples))
 
 
 def mel_filters(n_mels: int) -> NDArray[np.float32]:
-    """Triangles on the Slaney scale, each of unit area: shape (n_mels, 201)."""
+    """Triangular filters on the Slaney mel scale, each of unit area. Shape (n_mels, 201)."""
     bins_hz = np.linspace(0, INPUT_RATE / 2, WINDOW // 2 + 1)
     edges_hz = slaney_hz(np.linspace(0, slaney_mel(INPUT_RATE / 2), n_mels + 2))
     low, middle, high = (edges_hz[i : n_mels + i, None] for i in range(3))
@@ -142,7 +142,7 @@ def mel_filters(n_mels: int) -> NDArray[np.float32]:
     return triangles.astype(np.float32)
 
 
-# Slaney's scale is linear up to 1 kHz and logarithmic above: 27 steps for a factor of 6.4.
+# Slaney's scale is linear up to 1 kHz, and logarithmic above it with 27 steps for a factor of 6.4.
 MEL_PER_HZ = 3 / 200
 BEND_HZ = 1000.0
 BEND_MEL = BEND_HZ * MEL_PER_HZ

@@ -1,0 +1,1 @@
+"""Giving answers: who has the floor, what is said, and what of it was played."""

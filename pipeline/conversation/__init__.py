@@ -1,0 +1,1 @@
+"""The history of a conversation, and the decoder's context that follows it."""

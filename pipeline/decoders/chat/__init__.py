@@ -1,0 +1,1 @@
+"""Decoders behind a server that speaks OpenAI's chat completions."""

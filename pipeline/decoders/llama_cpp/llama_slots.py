@@ -1,0 +1,56 @@
+"""Which conversation holds which of a llama.cpp server's KV caches ("slots")."""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Sequence
+from contextlib import asynccontextmanager
+
+
+class SlotPool:
+    """Lends slots, one use at a time. A holder gets the slot it used last, unless another has taken it since."""
+
+    def __init__(self, count: int) -> None:
+        self._idle: dict[int, Hashable] = dict.fromkeys(range(count))
+        """Free slots with their last holders, the least recently used first."""
+        self._free = asyncio.Semaphore(count)
+        self._last: dict[Hashable, int] = {}
+        self._read: dict[int, Sequence[int]] = {}
+        """By slot, the prompt that was read into it last."""
+
+    @asynccontextmanager
+    async def lend(self, holder: Hashable) -> AsyncIterator[int]:
+        """Wait for a slot, first come, first served: the holder's own if it is idle, else the least recently used."""
+        async with self._free:
+            slot = self._choose(holder)
+            previous = self._idle.pop(slot)
+            if previous is not holder:
+                self._last.pop(previous, None)
+            self._last[holder] = slot
+            try:
+                yield slot
+            finally:
+                if self._last.get(holder) == slot:
+                    self._idle[slot] = holder
+                else:
+                    self._idle = {slot: None, **self._idle}
+
+    def note(self, slot: int, prompt: Sequence[int]) -> None:
+        """`prompt` has been read into a slot that is lent."""
+        self._read[slot] = prompt
+
+    def cached(self, holder: Hashable, prompt: Sequence[int]) -> int:
+        """How many tokens of `prompt` the slot of `holder` has at least."""
+        slot = self._last.get(holder)
+        known = () if slot is None else self._read.get(slot, ())
+        differs = (at for at, (one, other) in enumerate(zip(known, prompt, strict=False)) if one != other)
+        return next(differs, min(len(known), len(prompt)))
+
+    def forget(self, holder: Hashable) -> None:
+        """Give up the slot of a `holder` that will not come back: it is lent next."""
+        slot = self._last.pop(holder, None)
+        if slot is not None and slot in self._idle:
+            del self._idle[slot]
+            self._idle = {slot: None, **self._idle}
+
+    def _choose(self, holder: Hashable) -> int:
+        own = self._last.get(holder)
+        return own if own is not None and own in self._idle else next(iter(self._idle))

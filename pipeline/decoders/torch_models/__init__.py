@@ -1,0 +1,1 @@
+"""Decoders that run in this process on PyTorch."""

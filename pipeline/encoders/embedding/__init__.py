@@ -1,0 +1,1 @@
+"""Encoders whose embeddings an audio-native decoder reads instead of text."""

@@ -1,0 +1,1 @@
+"""Streaming recognition with Whisper, while the person is still speaking."""

@@ -1,0 +1,44 @@
+"""Which words of a changing hypothesis are final: those on which two passes in a row agree."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+Unit = tuple[int, ...]
+"""One word as its tokens, punctuation included."""
+
+NEWEST = 2
+"""Words at the end that are never final, however often they were recognized: their audio may be incomplete."""
+
+
+class Agreement:
+    """Commits the words on which two hypotheses in a row agree: LocalAgreement-2.
+
+    Source: Liu et al., "Low-latency sequence-to-sequence speech recognition", Interspeech 2020.
+    """
+
+    def __init__(self, committed: Sequence[Unit] = (), previous: Sequence[Unit] = ()) -> None:
+        self.committed = tuple(committed)
+        self._previous = tuple(previous)
+
+    def update(self, hypothesis: Sequence[Unit]) -> None:
+        """Take the next hypothesis, which must begin with the committed words."""
+        agreed = common_prefix(self._previous, hypothesis)
+        reliable = min(agreed, len(hypothesis) - NEWEST)
+        if reliable > len(self.committed):
+            self.committed = tuple(hypothesis[:reliable])
+        self._previous = tuple(hypothesis)
+
+
+def common_prefix(one: Sequence[Unit], other: Sequence[Unit]) -> int:
+    """Number of equal words at the beginning."""
+    count = 0
+    for a, b in zip(one, other, strict=False):
+        if a != b:
+            break
+        count += 1
+    return count
+
+
+def flat(units: Sequence[Unit]) -> tuple[int, ...]:
+    """The tokens of words, in one sequence."""
+    return tuple(chain.from_iterable(units))

@@ -1,0 +1,1 @@
+"""Hearing the person: audio in, turn-taking decisions out. Knows no answers."""

@@ -1,0 +1,1 @@
+"""What words mean for turn taking: remarks, requests for silence, dictation."""

@@ -1,0 +1,1 @@
+"""What every stage runs on: worker threads, wake-ups, time stamps and ids."""

@@ -1,0 +1,168 @@
+"""The threads that run models. Work that a listener waits for goes first."""
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import IntEnum
+from time import perf_counter
+from typing import Any, TypeVar
+
+from pipeline.runtime.fair_shares import FairShares
+
+T = TypeVar("T")
+
+_WAITERS = 64
+"""Threads for blocking waits, created on demand: more conversations than that take turns."""
+
+
+class Urgency(IntEnum):
+    """Priority of waiting work, the most urgent first; equals run in order of arrival."""
+
+    DETECT = 0
+    """Voice activity detection: has someone begun to speak, or stopped?"""
+    FIRST_SPEECH = 1
+    """The first audio of an answer: until then there is silence."""
+    TAIL = 2
+    """The last words of a turn that has ended."""
+    SPEECH = 3
+    """The rest of an answer: what is buffered covers the wait."""
+    LISTEN = 4
+    """Recognition of a turn that is still being spoken."""
+
+
+_account: ContextVar[object] = ContextVar("account", default=None)
+
+
+@contextmanager
+def accounted(account: object) -> Iterator[None]:
+    """Count the work of this context, and of the tasks that it starts, by `account`."""
+    token = _account.set(account)
+    try:
+        yield
+    finally:
+        _account.reset(token)
+
+
+def account() -> object:
+    """What the work of this context is counted by; None: it is nobody's."""
+    return _account.get()
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    urgency: Urgency
+    number: int
+    account: object
+    run: Callable[[], None]
+
+
+class Workers:
+    """A few threads that run the most urgent work first. Work must be short: it can't be interrupted.
+
+    The work of a conversation that uses much more than its share comes after that of all others, however urgent it is:
+    a client that asks for more than anybody can listen to does not make the others wait.
+    """
+
+    def __init__(
+        self, threads: int, prepare: Callable[[], None] = lambda: None, clock: Callable[[], float] = perf_counter
+    ) -> None:
+        """`prepare` runs on each thread before its first work. `clock` returns the time in seconds."""
+        self._waiting: list[_Job] = []
+        self._shares = FairShares(threads)
+        self._clock = clock
+        self._order = itertools.count()
+        self._changed = threading.Condition()
+        self._open = True
+        self._prepare = prepare
+        self._waiters = ThreadPoolExecutor(_WAITERS, thread_name_prefix="waiter")
+        self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    async def run(self, urgency: Urgency, work: Callable[[], T]) -> T:
+        """Run `work` on a thread, and return its result or raise its error.
+
+        Cancelled while it waits, it never runs. Cancelled while it runs, it runs to its end and the result is dropped,
+        so the objects it works on must not be used again.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[T] = loop.create_future()
+
+        def job() -> None:
+            if done.cancelled():
+                return
+            try:
+                result = work()
+            except BaseException as error:
+                self._settle(loop, done, done.set_exception, error)
+            else:
+                self._settle(loop, done, done.set_result, result)
+
+        with self._changed:
+            if not self._open:
+                raise RuntimeError("the workers are closed")
+            self._waiting.append(_Job(urgency, next(self._order), _account.get(), job))
+            self._changed.notify()
+        return await done
+
+    async def wait(self, work: Callable[[], T]) -> T:
+        """Run `work`, which waits for others instead of computing, on a thread of its own.
+
+        Cancelled, it runs to its end and the result is dropped.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._waiters, work)
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of work that wait for a thread."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Finish what runs, drop what waits, and end the threads."""
+        with self._changed:
+            self._open = False
+            self._waiting.clear()
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self._waiters.shutdown(cancel_futures=True)
+
+    def _work(self) -> None:
+        self._prepare()
+        while True:
+            with self._changed:
+                while self._open and not self._waiting:
+                    self._changed.wait()
+                if not self._open:
+                    return
+                job = self._take()
+            began = self._clock()
+            job.run()
+            with self._changed:
+                now = self._clock()
+                self._shares.note(job.account, now - began, now)
+            # What it references would stay alive until the next job.
+            del job
+
+    def _take(self) -> _Job:
+        greedy = self._shares.greedy(self._clock())
+        first = min(self._waiting, key=lambda job: (job.account in greedy, job.urgency, job.number))
+        self._waiting.remove(first)
+        return first
+
+    @staticmethod
+    def _settle(
+        loop: asyncio.AbstractEventLoop, done: asyncio.Future[T], settle: Callable[[Any], None], outcome: object
+    ) -> None:
+        def on_loop() -> None:
+            if not done.done():
+                settle(outcome)
+
+        # A loop that was closed meanwhile has no waiters.
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(on_loop)

@@ -1,0 +1,1 @@
+"""Thinking while speaking: two streams of tokens over one shared prefix."""

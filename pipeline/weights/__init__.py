@@ -1,0 +1,1 @@
+"""Model files: their sources, their verification, and whether they fit into memory."""
