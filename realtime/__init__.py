@@ -1,1 +1,1 @@
-"""The edges: the OpenAI Realtime protocol, transports, the sound card and the command line."""
+"""The edges of the agent: the OpenAI Realtime protocol, transports, the terminal client and the command line."""

@@ -1,0 +1,1 @@
+"""The command `antiphon`, one file for each group of commands."""

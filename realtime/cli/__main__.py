@@ -1,0 +1,5 @@
+"""`python -m realtime.cli` is `antiphon`."""
+
+from realtime.cli.main import main
+
+main()

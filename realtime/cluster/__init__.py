@@ -1,0 +1,1 @@
+"""Many machines: Ray Serve places the agents and routes to them (the extra "ray")."""

@@ -1,0 +1,1 @@
+"""Sessions, whatever their transport: access, limits, queues and endings."""

@@ -1,0 +1,1 @@
+"""Clients of the agent in a terminal: ask, talk and say."""

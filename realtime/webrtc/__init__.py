@@ -1,0 +1,1 @@
+"""WebRTC: calls, RTP, Opus and the data channel."""
