@@ -1,1 +1,1 @@
-"""Programs that measure. Each prints a table, and writes JSON and a picture where it is asked to."""
+"""Benchmarks. Each prints a table and, on request, writes JSON and a picture."""

@@ -1,4 +1,4 @@
-"""What the benches are fed with: recordings with their words, and files of texts."""
+"""The benchmarks' inputs: recordings with their transcripts, and files of texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.errors import PlainError
-from realtime.wav import read_wav
-from tts.synthesizer import Pcm
+from audio.errors import PlainError
+from audio.pcm import Pcm
+from audio.sound_file import read_wav
 
 
 class BadCorpus(PlainError):
-    """A file that a bench reads can't be used; the message says which and why."""
+    """An input file cannot be used. The message states which and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One spoken turn, and where its speech lies."""
+    """A recording of one user turn, and where in it the speech is."""
 
     name: str
     kind: str
@@ -26,12 +26,12 @@ class Recording:
     pcm: Pcm
     speech_end_s: float
     pauses: tuple[tuple[float, float], ...]
-    """Start and end of the silences in which the turn goes on, in seconds."""
+    """Start and end, in seconds, of silences within the turn."""
     speech_start_s: float = 0.0
 
     @property
     def last_words_s(self) -> float:
-        """When the last stretch of speech begins: what answers before that, answers too early."""
+        """When the last stretch of speech begins. An answer before that is too early."""
         return self.pauses[-1][1] if self.pauses else 0.0
 
 
@@ -78,7 +78,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read_json(path: Path, shape: type[M]) -> M:
-    """Raises `BadCorpus`."""
+    """The contents of a JSON file. Raises `BadCorpus`."""
     try:
         return shape.model_validate_json(path.read_bytes())
     except OSError as error:

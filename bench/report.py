@@ -1,4 +1,4 @@
-"""How every bench tells what it measured: a table for people, JSON for programs, a picture for documents."""
+"""The output of every benchmark: a table for people, JSON for programs, a picture for documents."""
 
 import json
 import os
@@ -9,30 +9,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from rich.console import Console, RenderableType
+from rich.console import RenderableType
 from rich.text import Text
 
-from pipeline.errors import PlainError
-from pipeline.registry import MissingPackage
+from audio.errors import PlainError
+from pipeline.backends import MissingPackage, not_installed
+from realtime.cli.console import output
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GOOD, BAD, PALE, LINE = "#2a6f97", "#c1121f", "#a9d6e5", "#6c757d"
-"""Colours of the pictures: what was measured, what went wrong, what it is compared with, marks."""
+"""Colours of the pictures: measurements, failures, references, marks."""
 
 _NEEDS = ("jiwer", "matplotlib")
 
 
 class CannotReport(PlainError):
-    """What was measured could not be told; the message says why."""
+    """The results cannot be written. The message states why."""
 
 
 class Report(Protocol):
-    """What a bench found out."""
+    """The results of a benchmark."""
 
     def as_data(self) -> Mapping[str, object]:
-        """Everything, for JSON."""
+        """All results, for JSON."""
         ...
 
     def as_table(self) -> RenderableType: ...
@@ -41,13 +42,13 @@ class Report(Protocol):
 
 
 class Output:
-    """Where a report goes. Raises at once what would be found out only after minutes of measuring."""
+    """Where a report goes. The constructor raises errors that would otherwise appear after minutes of measuring."""
 
     def __init__(self, as_json: bool, out: Path | None, picture: Path | None) -> None:
-        """`as_json`: JSON on standard output in place of the table; `out`, `picture`: files to write beside it."""
+        """`as_json`: JSON on standard output instead of the table; `out`, `picture`: files to write as well."""
         missing = [module for module in _NEEDS if find_spec(module) is None]
         if missing:
-            raise MissingPackage(f"{', '.join(missing)} is not installed: pip install 'antiphon[bench]'")
+            raise MissingPackage(not_installed(", ".join(missing), "antiphon[bench]"))
         for file in (out, picture):
             if file is not None and not file.parent.is_dir():
                 raise CannotReport(f"{file} can't be written: there is no folder {file.parent}")
@@ -58,12 +59,12 @@ class Output:
         self._picture = picture
 
     def show(self, report: Report) -> None:
-        """Raises `CannotReport` if a file can't be written."""
+        """Print and write the report. Raises `CannotReport` if a file cannot be written."""
         data = json.dumps({"machine": machine(), **report.as_data()}, indent=1, ensure_ascii=False)
         if self._as_json:
             print(data)  # noqa: T201
         else:
-            Console().print(report.as_table())
+            output().print(report.as_table())
         try:
             if self._out is not None:
                 self._out.write_text(f"{data}\n", encoding="utf-8")
@@ -74,28 +75,29 @@ class Output:
 
 
 def machine() -> str:
-    """What a figure was measured on."""
+    """The machine on which the figures were measured."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
+    """A percentile of `values`; None if there are none."""
     return float(np.percentile(values, percent)) if values else None
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """A value as a table shows it; "-" where nothing was measured."""
+    """A value as tables show it; "-" if it was not measured."""
     if value is None:
         return "-"
     return str(value) if isinstance(value, int) else f"{value:.{digits}f}"
 
 
 def in_a_line(summary: Mapping[str, float | None]) -> RenderableType:
-    """Each figure with its name."""
+    """All figures with their names, in one line."""
     return Text("   ".join(f"{name} {_rounded(value)}" for name, value in summary.items()), "dim")
 
 
 def _rounded(value: float | None) -> str:
-    """To three digits, or to the unit."""
+    """Rounded to three digits, or to an integer."""
     return "-" if value is None else f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 

@@ -1,0 +1,1 @@
+"""Answers of the whole agent to questions that rules can check."""

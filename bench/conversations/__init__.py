@@ -1,0 +1,1 @@
+"""Benchmarks that hold conversations: latency, interruption, soak, thinking."""

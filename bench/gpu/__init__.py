@@ -1,0 +1,1 @@
+"""Benchmarks of encoder caches and of decoding on a GPU."""

@@ -1,0 +1,1 @@
+"""Benchmarks of recognizers and voices."""
