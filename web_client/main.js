@@ -1,182 +1,187 @@
-// The page: ties the call to what is seen and pressed.
+/** The page: connects the call with what is shown and pressed. */
 
-import { Call } from "./call.js";
-import { Captions } from "./captions.js";
-import { drawSparkline, drawWaterfall, median } from "./charts.js";
-import { askForKey, SettingsDialog } from "./dialogs.js";
-import { Options } from "./options.js";
-import { stagesOf, voiceToVoice } from "./session.js";
-import { Thoughts } from "./thoughts.js";
-import { transcript } from "./transcript.js";
-import { Trouble } from "./trouble.js";
-import { Visual } from "./visual.js";
+import { Call } from "./call/call.js";
+import { fetchServerInfo, signIn } from "./call/server.js";
+import { CallError } from "./errors.js";
+import { Preferences } from "./preferences.js";
+import { Captions } from "./view/captions.js";
+import { find } from "./view/dom.js";
+import { ErrorBanner } from "./view/error-banner.js";
+import { LevelRing } from "./view/level-ring.js";
+import { SaveMenu } from "./view/save-menu.js";
+import { askForKey } from "./view/settings/key-dialog.js";
+import { SettingsDialog } from "./view/settings/settings-dialog.js";
+import { listenForShortcuts } from "./view/shortcuts.js";
+import { TimingPanel } from "./view/timing/timing-panel.js";
+import { WakeLock } from "./view/wake-lock.js";
+import { Welcome } from "./view/welcome.js";
 
-const element = (id) => document.getElementById(id);
+const element = (/** @type {string} */ id) => find(document, `#${id}`);
 
-const options = new Options();
-const call = new Call(options);
-const visual = new Visual(element("visual"), () => call.levels);
-const captions = new Captions(element("captions"), element("conversation"), element("announcer"));
-const thoughts = new Thoughts(element("thoughts"), element("thought-list"));
-const settings = new SettingsDialog(element("settings"), options, call);
+const preferences = new Preferences();
+const call = new Call(preferences);
+const ring = new LevelRing(find(document, "#levels", HTMLCanvasElement), () => call.levels);
+const captions = new Captions({
+  list: element("captions"),
+  scroller: element("conversation"),
+  toLatest: element("to-latest"),
+  announcer: element("announcer"),
+});
+const welcome = new Welcome(element("welcome"), (question) => call.write(question));
+const timing = new TimingPanel(find(document, "#timing", HTMLDetailsElement));
+const settings = new SettingsDialog(find(document, "#settings", HTMLDialogElement), preferences, call);
+const keyDialog = find(document, "#key-dialog", HTMLDialogElement);
+const helpDialog = find(document, "#help", HTMLDialogElement);
+const saveMenu = new SaveMenu(element("save"), element("save-menu"), call);
+const errorBanner = new ErrorBanner(element("error"), actionFor);
+const textField = find(document, "#text", HTMLInputElement);
+const wakeLock = new WakeLock();
 
-let trouble = null;
-let selected = null; // the answer whose timing is shown; null: the last one
 let phase = call.phase;
-let frame = null;
+let renderPending = false;
 
-const FLOORS = { listening: "Listening", you: "Hearing you", thinking: "Thinking", agent: "Speaking" };
-const PHASES = { idle: "", starting: "One moment", connecting: "Connecting" };
-const ANNOUNCED = { live: "Connected. Just talk.", connecting: "Connecting.", idle: "The call is over." };
+const FLOOR_LABELS = { listening: "Listening", user: "Hearing you", thinking: "Thinking", agent: "Speaking" };
+const PHASE_LABELS = { idle: "", starting: "One moment", connecting: "Connecting", live: "" };
+/** @type {Record<string, string>} */
+const ANNOUNCEMENTS = { live: "Connected. Start speaking.", connecting: "Connecting.", idle: "The call has ended." };
+/** Errors that need no action, or for which none helps. */
+const NO_ACTION = new Set(["unreachable", "restarting", "full", "insecure"]);
+/** Errors that the API key resolves. */
+const KEY_ERRORS = new Set(["key-needed", "key-wrong", "key-expired"]);
+/** Errors that leave the call as it was. */
+const PASSING = new Set(["answer-failed", "rejected"]);
 
-/** What the button beside a trouble says and does. */
-const ACTIONS = {
-  gone: null,
-  full: null,
-  insecure: null,
-  paused: ["Go on", () => call.resume()],
-  answer: ["Close", () => tell(null)],
-  refusal: ["Close", () => tell(null)],
+call.onChange = () => {
+  if (!renderPending) requestAnimationFrame(render);
+  renderPending = true;
 };
-const TRY_AGAIN = ["Try again", () => call.start()];
-
-call.onChange = () => (frame ??= requestAnimationFrame(render));
-call.onTrouble = tell;
-call.onRefusal = (error) => {
-  if (error.code === "invalid_value" && error.param === "session.audio.output.voice") options.forgetVoice();
-  tell(new Trouble("refusal", error));
+call.onError = showError;
+call.onRejection = (error) => {
+  if (error.code === "invalid_value" && error.param === "session.audio.output.voice") preferences.choose({ voice: "" });
+  showError(new CallError("rejected", error));
 };
+captions.onReplay = (entry) => call.replay(entry);
 captions.onSelect = (entry) => {
-  selected = entry;
-  element("timing").open = true;
+  timing.show(entry);
   render();
 };
 
 element("start").onclick = () => call.start();
 element("end").onclick = () => {
-  tell(null);
+  showError(null);
   call.end();
-  render();
-  element("start").focus();
 };
-element("mute").onclick = () => call.mute(!call.muted);
+element("mute").onclick = toggleMicrophone;
 element("interrupt").onclick = interrupt;
-element("renew").onclick = () => {
-  selected = null;
-  call.renew();
-};
-element("download").onclick = download;
-element("writing").onsubmit = write;
+element("restart").onclick = () => call.restart();
+element("composer").onsubmit = send;
 element("open-settings").onclick = () => settings.open();
-element("trouble-action").onclick = () => actionFor(trouble)[1]();
-document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !document.querySelector("dialog[open]")) interrupt();
-});
-
-// Whoever closes the page hangs up.
+element("open-help").onclick = () => helpDialog.showModal();
+listenForShortcuts(
+  {
+    escape: interrupt,
+    m: () => call.phase === "live" && toggleMicrophone(),
+    s: () => element(call.phase === "idle" ? "start" : "end").click(),
+    "/": () => textField.focus(),
+    "?": () => helpDialog.showModal(),
+  },
+  () => preferences.chosen.shortcuts,
+);
 addEventListener("pagehide", () => call.end());
 
-// A phone has room for the conversation or for its timing.
-element("timing").open = matchMedia("(min-width: 56rem)").matches;
+// A small screen has no room for the timing next to the conversation.
+find(document, "#timing", HTMLDetailsElement).open = matchMedia("(min-width: 56rem) and (min-height: 40rem)").matches;
 render();
+fetchServerInfo(preferences.key).then((server) => welcome.describe(server));
 
 function render() {
-  frame = null;
+  renderPending = false;
   const { entries, floor } = call.session;
   const live = call.phase === "live";
   document.body.dataset.phase = call.phase;
   document.body.dataset.floor = live ? floor : "idle";
   document.body.dataset.transport = call.transport ?? "";
+  document.body.dataset.conversation = entries.length ? "begun" : "empty";
+  find(element("start"), "span").textContent = entries.length ? "Talk again" : "Start talking";
   element("start").hidden = call.phase !== "idle";
-  element("start").textContent = entries.length ? "Talk again" : "Start talking";
   element("controls").hidden = call.phase === "idle";
-  element("writing").hidden = call.phase === "idle";
-  element("state").textContent = live ? (call.muted && floor === "listening" ? "Muted" : FLOORS[floor]) : PHASES[call.phase];
-  element("mute").ariaPressed = String(call.muted);
-  element("interrupt").ariaDisabled = String(!mayInterrupt());
-  element("download").ariaDisabled = String(!entries.length);
-  element("hint").hidden = entries.length > 0;
-  visual.floor = live ? floor : "idle";
-  captions.render(entries, selected);
-  thoughts.render(call.session.thoughts, entries);
-  renderTiming(entries);
-  if (call.phase !== phase) announcePhase();
+  element("state").textContent = live ? floorLabel() : PHASE_LABELS[call.phase];
+  element("mute").ariaPressed = String(call.muted || !call.hasMicrophone);
+  find(element("mute"), "span").textContent = call.hasMicrophone || !live ? "Mute" : "Use microphone";
+  element("interrupt").ariaDisabled = String(!canInterrupt());
+  ring.floor = live ? floor : "idle";
+  wakeLock.wanted = call.phase !== "idle";
+  welcome.render(entries.length === 0, live);
+  captions.render(entries, (entry) => ({
+    selected: entry === timing.selected,
+    replayable: call.recordings.clip(entry) !== null && (entry.role !== "agent" || entry.state !== "speaking"),
+    replaying: entry === call.replaying,
+  }));
+  timing.render(entries);
+  saveMenu.render();
+  if (call.phase !== phase) changePhase();
 }
 
-function renderTiming(entries) {
-  const timed = entries.filter((entry) => voiceToVoice(entry) !== null);
-  if (selected && !timed.includes(selected)) selected = null;
-  const shown = selected ?? timed.at(-1);
-  element("no-waterfall").hidden = Boolean(shown);
-  element("waterfall").hidden = !shown;
-  element("sparkline").toggleAttribute("hidden", timed.length < 2);
-  element("latest").textContent = shown ? seconds(voiceToVoice(timed.at(-1))) : "–";
-  const times = timed.map(voiceToVoice);
-  element("median").textContent = times.length > 1 ? `median ${seconds(median(times))}` : "";
-  if (!shown) return;
-  drawSparkline(element("sparkline"), times);
-  const way = shown.byTrack ? "WebRTC" : "WebSocket";
-  const which = `Turn ${timed.indexOf(shown) + 1} of ${timed.length}, over ${way}, in time since your last word.`;
-  const gaps = shown.gaps ? ` The sound ran dry ${shown.gaps === 1 ? "once" : `${shown.gaps} times`}.` : "";
-  drawWaterfall(element("waterfall"), which + gaps, stagesOf(shown));
+function floorLabel() {
+  const { floor } = call.session;
+  if (floor !== "listening") return FLOOR_LABELS[floor];
+  if (!call.hasMicrophone) return "No microphone";
+  return call.muted ? "Muted" : FLOOR_LABELS.listening;
 }
 
-function announcePhase() {
+function changePhase() {
+  const ended = call.phase === "idle";
+  const focused = document.activeElement;
+  const isLost = !focused || focused === document.body || !focused.checkVisibility({ visibilityProperty: true });
+  if (isLost) element(ended ? "start" : "mute").focus();
   phase = call.phase;
-  element("announcer").textContent = ANNOUNCED[phase] ?? "";
+  element("announcer").textContent = ANNOUNCEMENTS[phase] ?? "";
 }
 
-function mayInterrupt() {
-  return call.phase === "live" && ["agent", "thinking"].includes(call.session.floor);
+function canInterrupt() {
+  return call.phase === "live" && call.session.isAnswering;
 }
 
 function interrupt() {
-  if (mayInterrupt()) call.interrupt();
+  if (canInterrupt()) call.interrupt();
 }
 
-function write(event) {
-  event.preventDefault();
-  const text = element("text").value.trim();
-  if (!text || call.phase !== "live") return;
-  call.write(text);
-  element("text").value = "";
-}
-
-async function tell(news) {
-  trouble = news;
-  if (news?.kind === "key" || news?.kind === "wrong-key") {
-    trouble = null;
-    const key = await askForKey(element("key-dialog"), news);
-    if (key) {
-      options.key = key;
-      call.start();
-    }
-    return;
+async function toggleMicrophone() {
+  if (call.hasMicrophone || call.phase !== "live") return call.mute(!call.muted);
+  try {
+    await call.chooseMicrophone(preferences.chosen.deviceId);
+  } catch (error) {
+    showError(/** @type {CallError} */ (error));
   }
-  element("trouble").hidden = !news;
-  if (!news) return;
-  element("trouble-title").textContent = news.message;
-  element("trouble-advice").textContent = news.advice;
-  element("trouble-detail").textContent = news.detail;
-  const action = actionFor(news);
-  element("trouble-action").hidden = !action;
-  element("trouble-action").textContent = action?.[0] ?? "";
 }
 
+/** @param {SubmitEvent} event */
+function send(event) {
+  event.preventDefault();
+  const text = textField.value.trim();
+  if (!text) return;
+  call.write(text);
+  textField.value = "";
+}
+
+/** @param {CallError | null} error */
+async function showError(error) {
+  if (!error || !KEY_ERRORS.has(error.kind)) return errorBanner.show(error);
+  errorBanner.show(null);
+  const apiKey = await askForKey(keyDialog, error);
+  if (!apiKey) return;
+  try {
+    preferences.key = await signIn(apiKey);
+  } catch (refusal) {
+    return showError(/** @type {CallError} */ (refusal));
+  }
+  call.retry();
+}
+
+/** @param {CallError} error */
 function actionFor({ kind }) {
-  return kind in ACTIONS ? ACTIONS[kind] : TRY_AGAIN;
-}
-
-function download() {
-  const { entries } = call.session;
-  if (!entries.length) return;
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([transcript(entries)], { type: "text/plain" }));
-  link.download = `antiphon-${new Date().toISOString().slice(0, 16).replace(":", "")}.txt`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}
-
-function seconds(ms) {
-  return `${(ms / 1000).toFixed(2)} s`;
+  if (NO_ACTION.has(kind)) return null;
+  if (kind === "audio-paused") return { label: "Resume", run: () => call.resume() };
+  if (PASSING.has(kind) || call.phase === "live") return { label: "Close", run: () => showError(null) };
+  return { label: "Try again", run: () => call.retry() };
 }
