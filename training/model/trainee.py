@@ -1,0 +1,56 @@
+"""A model in training: it reads recordings by the ids of a table, until it is put together again."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import torch
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from pipeline.decoders.torch_models.step_audio import StepAudioModules
+from training.data.acoustic import Question
+from training.model.checkpoint import read_checkpoint
+from training.model.prompts import Prompts
+from training.model.sound_table import Hearing, SoundEmbedding, rows_of
+
+
+class Trainee:
+    """The parts of one model: `decoder`, in bfloat16, is what trainers train; the encoder stays as it is."""
+
+    def __init__(self, modules: StepAudioModules, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.tokenizer = tokenizer
+        self.prompts = Prompts(tokenizer)
+        self._modules = modules
+        self._hearing = Hearing(modules)
+        self.decoder: PreTrainedModel = nn.Module.to(modules.decoder, torch.bfloat16)
+        words = modules.decoder.get_input_embeddings()
+        assert isinstance(words, nn.Embedding)
+        self.decoder.set_input_embeddings(SoundEmbedding(words, modules.adaptor))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The model of a checkpoint. Raises `CheckpointError`."""
+        return cls(*read_checkpoint(folder))
+
+    def hear(self, questions: Sequence[Question]) -> list[list[int] | None]:
+        """The ids of each question's recording; None for a question of text."""
+        embedding = self._embedding
+        return [
+            None if question.pcm is None else embedding.add(rows_of(self._hearing.vectors(question.pcm)))
+            for question in questions
+        ]
+
+    def modules(self) -> StepAudioModules:
+        """The model with what was learned, as the agent loads it. It reads no ids of recordings any more."""
+        embedding = self._embedding
+        self._modules.adaptor.load_state_dict(embedding.adaptor.state_dict())
+        self.decoder.set_input_embeddings(embedding.words)
+        self._modules.decoder = self.decoder  # type: ignore[assignment]
+        return self._modules
+
+    @property
+    def _embedding(self) -> SoundEmbedding:
+        embedding = self.decoder.get_input_embeddings()
+        assert isinstance(embedding, SoundEmbedding)
+        return embedding

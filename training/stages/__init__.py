@@ -1,0 +1,1 @@
+"""The stages of the recipe, in their order: hearing, cold start, distillation, verified rewards, self-knowledge."""
