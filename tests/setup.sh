@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# What the tests need of the system: a browser, and a sound server with no sound card behind it. Installs what is missing
-# where it may (Debian and its kin, as root); says what to install elsewhere. Quick when all is there.
+# Installs what the tests need of the system: a browser, a sound server without a sound card, reverse proxies, Prometheus,
+# and Node.js for the checks of the JavaScript. On Debian and its relatives, as root, it installs what is missing; elsewhere it says what to install.
 set -euo pipefail
 
-packages=(chromium fonts-dejavu-core pulseaudio pulseaudio-utils libportaudio2 libasound2-plugins)
+packages=(chromium fonts-dejavu-core pulseaudio pulseaudio-utils libportaudio2 libasound2-plugins nginx-light caddy prometheus)
+# Debian's packages of Node.js conflict with others': they are installed only where there is none.
+command -v node >/dev/null && command -v npm >/dev/null || packages+=(nodejs npm)
 
 missing() {
-	for program in chromium pulseaudio pactl; do
+	for program in chromium pulseaudio pactl nginx caddy promtool node npm; do
 		command -v "$program" >/dev/null || echo "$program"
 	done
 	library libportaudio.so.2 || echo "PortAudio"
@@ -28,9 +30,9 @@ fi
 
 if [[ -n "$(missing)" ]]; then
 	{
-		echo "The tests drive a real browser and a real sound server, and this machine lacks:"
+		echo "The tests need a browser, a sound server, proxies, Prometheus and Node.js, and this machine lacks:"
 		missing | sed 's/^/  /'
-		echo "On Debian and its kin, install them so; elsewhere, install the packages that hold them:"
+		echo "On Debian and its relatives, install them like this; elsewhere, install the packages that contain them:"
 		echo "  sudo apt-get install ${packages[*]}"
 	} >&2
 	exit 1

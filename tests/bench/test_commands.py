@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from realtime.cli import app
-
-RECORDINGS = Path(__file__).parents[1] / "recordings"
+from audio.pcm import INPUT_RATE
+from bench.corpus import read_corpus
+from bench.turn_ends.spoken import Spoken, write
+from realtime.cli.main import app
+from tests.support.speech import RECORDINGS
 
 
 def bench(*arguments: str) -> dict[str, Any]:
@@ -61,8 +63,20 @@ def test_endpointing(tmp_path: Path) -> None:
     (tmp_path / "texts.json").write_text(json.dumps(texts))
     report = bench("endpointing", "--texts", str(tmp_path / "texts.json"))
     (finished,), (broken_off,) = report["finished"], report["broken_off"]
-    assert finished["probability"] > 0.1 > 0.01 > broken_off["probability"]
+    assert finished["probability"] > 0.8 > 0.3 > broken_off["probability"]
     assert finished["wait_s"] < broken_off["wait_s"]
+
+
+def test_endpointing_of_spoken_turns(tmp_path: Path) -> None:
+    turns = [
+        Spoken(spoken.name, spoken.pcm, (*spoken.pauses, (spoken.speech_end_s, len(spoken.pcm) / INPUT_RATE)), "")
+        for spoken in read_corpus(RECORDINGS, ("turn", "pause"), INPUT_RATE)[-3:]
+    ]
+    write(tmp_path, turns)
+    report = bench("endpointing", "--dataset", str(tmp_path))
+    assert report["summary"]["turns"] == len(turns)
+    assert report["summary"]["wait_p50_s"] == pytest.approx(0.3)
+    assert report["summary"]["cut_percent"] == 0
 
 
 def test_thinking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,7 +87,7 @@ def test_thinking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"file_name": f"{n}.wav", "category": "navigate", "official_answer": "Yes", "id": n} for n in range(2)]
     (tmp_path / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
     report = bench("thinking", "--dataset", str(tmp_path), "--modes", "off,think_first")
-    assert report["model"] == "smollm2-135m-instruct, told to think as qwen3 does"
+    assert report["model"] == "smollm2-135m-instruct, thinking in the format of qwen3"
     assert [(answer["mode"], answer["question"]) for answer in report["answers"]] == [
         *(("off", "0"), ("off", "1")),
         *(("think_first", "0"), ("think_first", "1")),
@@ -84,6 +98,19 @@ def test_thinking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert answer["total_s"] > answer["first_packet_ms"] / 1000 > 0
         assert (answer["thoughts_before"] > 0) is (answer["mode"] == "think_first")
     assert report["right_percent"]["off"].keys() == {"all", "navigate"}
+
+
+@pytest.mark.parametrize("options", [("--text",), ()])
+def test_answers(options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTIPHON_DECODER__MAX_TOKENS", "12")
+    report = bench("answers", "--questions", "2", *options, "--out", str(tmp_path / "run.json"))
+    assert report["run"]["name"] == f"smollm2-135m-instruct, {'text' if options else 'spoken'}"
+    assert [(answer["kind"], bool(answer["heard"])) for answer in report["answers"]] == [
+        ("facts", not options),
+        ("arithmetic", not options),
+    ]
+    assert all(answer["said"] and answer["first_packet_ms"] > 0 for answer in report["answers"])
+    assert report["kinds"].keys() == {"facts", "arithmetic", "all"}
 
 
 def test_a_voice_that_is_not_at_hand_is_refused_by_name() -> None:

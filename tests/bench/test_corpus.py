@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench import endpointing, synthesis
-from bench.caller import Answered
+from bench.callers.caller import Answered
+from bench.conversations.latency import turn_of
 from bench.corpus import BadCorpus, Recording, read_corpus, read_json
-from bench.endpointing import Texts
-from bench.latency import turn_of
-from bench.synthesis import clause, read_texts
-from bench.wer import altered, normalised, word_error_percent
-
-RECORDINGS = Path(__file__).parents[1] / "recordings"
+from bench.speech import synthesis
+from bench.speech.synthesis import clause, read_texts
+from bench.speech.wer import altered, normalised, word_error_percent
+from bench.turn_ends import texts as turn_end_texts
+from bench.turn_ends.texts import Texts
+from tests.support.speech import RECORDINGS
 
 
 def recording(pauses: tuple[tuple[float, float], ...] = ()) -> Recording:
@@ -37,7 +37,7 @@ def test_the_recordings_of_some_kinds_are_read() -> None:
         ('{"items": []}', "no recordings of the kind turn or pause"),
     ],
 )
-def test_what_is_no_corpus_is_refused_plainly(manifest: str | None, complaint: str, tmp_path: Path) -> None:
+def test_an_unusable_corpus_is_refused_in_plain_words(manifest: str | None, complaint: str, tmp_path: Path) -> None:
     if manifest is not None:
         (tmp_path / "manifest.json").write_text(manifest)
     with pytest.raises(BadCorpus, match=complaint):
@@ -54,7 +54,7 @@ def test_a_file_without_sentences_is_refused(content: str | None, complaint: str
 
 
 def test_the_texts_to_judge_are_many_and_not_those_of_the_recordings() -> None:
-    texts = read_json(endpointing.TEXTS, Texts)
+    texts = read_json(turn_end_texts.TEXTS, Texts)
     assert len(set(texts.finished)) == len(texts.finished) >= 60
     assert len(set(texts.broken_off)) == len(texts.broken_off) >= 60
     spoken = {normalised(item["text"]) for item in json.loads((RECORDINGS / "manifest.json").read_text())["items"]}

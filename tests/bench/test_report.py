@@ -1,4 +1,4 @@
-"""How a bench tells what it measured."""
+"""The output of benchmarks."""
 
 import json
 from pathlib import Path
@@ -6,28 +6,34 @@ from pathlib import Path
 import pytest
 
 from bench import report
-from bench.cutting_off import CutOff
-from bench.encoder_cache import Family, Work
-from bench.encoder_cache import Report as EncoderCache
-from bench.endpointing import Question
-from bench.endpointing import Report as Endpointing
-from bench.interruption import Report as Interruption
-from bench.interruption import Try
-from bench.latency import Report as Latency
-from bench.latency import Turn
+from bench.conversations.interruption import Attempt
+from bench.conversations.interruption import Report as Interruption
+from bench.conversations.latency import Report as Latency
+from bench.conversations.latency import Turn
+from bench.conversations.soak import Report as Soak
+from bench.conversations.soak import Turn as Spoken
+from bench.conversations.thinking import Answered
+from bench.conversations.thinking import Report as Thinking
+from bench.gpu.encoder_cache import Family, Work
+from bench.gpu.encoder_cache import Report as EncoderCache
 from bench.report import CannotReport, Output, number, percentile
-from bench.soak import Report as Soak
-from bench.soak import Turn as Spoken
-from bench.synthesis import Report as Synthesis
-from bench.synthesis import Sentence
-from bench.thinking import Answered
-from bench.thinking import Report as Thinking
-from bench.voices import Measured
-from bench.voices import Report as Voices
-from bench.voices import Sentence as InOneVoice
-from bench.wer import Report as Wer
-from bench.wer import Way
-from pipeline.registry import MissingPackage
+from bench.scale import Edge, Load
+from bench.scale import Report as Scale
+from bench.speech.cutting_off import CutOff
+from bench.speech.synthesis import Report as Synthesis
+from bench.speech.synthesis import Sentence
+from bench.speech.voices import Report as Voices
+from bench.speech.voices import Sentence as InOneVoice
+from bench.speech.voices import VoiceFigures
+from bench.speech.wer import Report as Wer
+from bench.speech.wer import Way
+from bench.turn_ends.replay import Pause
+from bench.turn_ends.report import Report as TurnEnds
+from bench.turn_ends.texts import Question
+from bench.turn_ends.texts import Report as Endpointing
+from pipeline.backends import MissingPackage
+from pipeline.listening.completeness import Evidence
+from pipeline.settings import TurnSettings
 
 
 def turn(name: str, ms: float | None, *, early: int = 0, gap_ms: float | None = 0, heard: str = "Yes.") -> Turn:
@@ -47,23 +53,24 @@ REPORTS: dict[str, report.Report] = {
     "latency without an answer": Latency("webrtc", "semantic_vad", 2, [turn("a", None, gap_ms=None)]),
     "interruption": Interruption(
         [
-            Try("a", "barge_in", 90.0, 240.0, True),
-            Try("b", "barge_in", None, None, False),
-            Try("c", "backchannel", 80.0, None, False),
+            Attempt("a", "barge_in", 90.0, 240.0, True),
+            Attempt("b", "barge_in", None, None, False),
+            Attempt("c", "backchannel", 80.0, None, False),
         ]
     ),
     "thinking": Thinking(
-        "small, told to think as qwen3 does",
+        "small, thinking in the format of qwen3",
         [
             Answered("off", "sum", "arithmetic", "5", True, sound=[(0.5, 2.0)], said="Five."),
             Answered("think_first", "sum", "arithmetic", "5", False, 80, 120, [(0.1, 1), (2, 3)], [(1.5, 3), (3.2, 4)]),
             Answered("off", "cats", "logic", "yes"),
         ],
     ),
+    "scale": Scale([Load(2, 4, 4, 900, 1400), Load(4, 8, 5, None, None)], Edge(3.5, 1.5)),
     "soak": Soak(180, 20.0, [Spoken(0, True, False, 800.0, 20.0), Spoken(30, False, True, None, None)], 0, None),
     "voices": Voices(
         [
-            Measured(
+            VoiceFigures(
                 "joe",
                 "piper",
                 "en-US",
@@ -73,12 +80,14 @@ REPORTS: dict[str, report.Report] = {
                 -23.0,
                 CutOff([10.0, 30.0], 110.0),
             ),
-            Measured(
+            VoiceFigures(
                 "far", "http", "", [InOneVoice("Yes.", 1.0, 400, 800, None, None, "Yet.")], 0.8, None, -20.0, None
             ),
         ]
     ),
-    "wer": Wer("tiny", 1, {name: Way(5.0, 1, 9.0, 30.0, 40.0, 50.0, 0, {"a": "Yet."}) for name in ("padded", "ours")}),
+    "wer": Wer(
+        "tiny", 1, {name: Way(5.0, 0, 1, 9.0, 30.0, 40.0, 50.0, 0, {"a": "Yet."}) for name in ("padded", "ours")}
+    ),
     "synthesis": Synthesis("joe", 1, [Sentence("Yes.", 1, 0.5, 20.0, 60.0, 50.0, 1e-7, "Yes.")]),
     "encoder cache": EncoderCache(
         "cpu",
@@ -86,6 +95,14 @@ REPORTS: dict[str, report.Report] = {
         [
             Family("one", "small", 2, 32, [Work(2.4, 9.0), Work(4.7, 8.0)], [Work(2.0, 20.0), Work(30.0, 170.0)]),
             Family("two", "real", 2, 32, [Work(2.4, 9.0)], [Work(2.0, 20.0)]),
+        ],
+    ),
+    "turn ends": TurnEnds(
+        "small",
+        TurnSettings(),
+        [
+            Pause("a", 0.7, False, (Evidence("I want", "", 0.0, 0.1),)),
+            Pause("a", 2.0, True, (Evidence("I want tea.", "", 0.5, 0.9),)),
         ],
     ),
     "endpointing": Endpointing(
@@ -131,14 +148,14 @@ def test_what_cannot_be_written_is_said_before_anything_is_measured(
         Output(False, tmp_path / out if out else None, tmp_path / picture if picture else None)
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_a_folder_is_refused_where_a_file_is_needed(tmp_path: Path) -> None:
     with pytest.raises(CannotReport, match="can't be written"):
         Output(True, tmp_path, None).show(LATENCY)
 
 
 def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(report, "find_spec", lambda module: None if module == "matplotlib" else object())
-    with pytest.raises(MissingPackage, match=r"^matplotlib is not installed: pip install 'antiphon\[bench\]'$"):
+    with pytest.raises(MissingPackage, match=r"^matplotlib is not installed: \S+ -m pip install 'antiphon\[bench\]'$"):
         Output(False, None, None)
 
 

@@ -1,11 +1,13 @@
-// What keeps a page from being used by everyone, as a list of complaints. Text is held to WCAG 2.2's contrast (1.4.3), what
-// is pressed to its least size (2.5.8), and the page to its width (1.4.10).
+// Checks WCAG 2.2: contrast of text (1.4.3), size of targets (2.5.8), reflow (1.4.10). Returns a list of complaints.
 
 (() => {
   const complaints = [];
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
 
-  /** Any CSS colour as red, green, blue and opacity, 0 to 1. */
+  /**
+   * Any CSS colour as red, green, blue and opacity, 0 to 1.
+   * @returns {number[]}
+   */
   function rgba(colour) {
     canvas.clearRect(0, 0, 1, 1);
     canvas.fillStyle = colour;
@@ -13,7 +15,7 @@
     return [...canvas.getImageData(0, 0, 1, 1).data].map((value) => value / 255);
   }
 
-  function over([r, g, b, a], below) {
+  function over(/** @type {number[]} */ [r, g, b, a], below) {
     return [r, g, b].map((value, at) => value * a + below[at] * (1 - a));
   }
 
@@ -24,7 +26,7 @@
   }
 
   function opacity(element) {
-    return element ? getComputedStyle(element).opacity * opacity(element.parentElement) : 1;
+    return element ? Number(getComputedStyle(element).opacity) * opacity(element.parentElement) : 1;
   }
 
   function luminance(colour) {
@@ -33,9 +35,11 @@
   }
 
   function checkContrast(element, text, { color, fontSize, fontWeight }) {
-    const behind = background(element);
+    const backdrop = background(element);
     const [r, g, b, a] = rgba(color);
-    const [light, dark] = [luminance(over([r, g, b, a * opacity(element)], behind)), luminance(behind)].sort((x, y) => y - x);
+    const [light, dark] = [luminance(over([r, g, b, a * opacity(element)], backdrop)), luminance(backdrop)].sort(
+      (x, y) => y - x,
+    );
     const ratio = (light + 0.05) / (dark + 0.05);
     const isLarge = parseFloat(fontSize) >= (fontWeight >= 700 ? 18.66 : 24);
     if (ratio < (isLarge ? 3 : 4.5)) complaints.push(`contrast ${ratio.toFixed(2)}: ${text.trim()}`);
@@ -47,7 +51,9 @@
     const isSeen = text.trim() && element.checkVisibility({ visibilityProperty: true }) && !element.closest(".unseen");
     if (isSeen && !element.closest("[aria-disabled=true]")) checkContrast(element, text, getComputedStyle(element));
   }
-  for (const field of document.querySelectorAll("[placeholder]:placeholder-shown")) {
+  /** @type {NodeListOf<HTMLInputElement>} */
+  const fields = document.querySelectorAll("[placeholder]:placeholder-shown");
+  for (const field of fields) {
     if (field.checkVisibility()) checkContrast(field, field.placeholder, getComputedStyle(field, "::placeholder"));
   }
 

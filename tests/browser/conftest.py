@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from pipeline.backends import ENCODERS
 from pipeline.encoders.encoder import Encoder
-from pipeline.models import ModelStore
-from pipeline.registry import ENCODERS
 from pipeline.settings import PipelineSettings
+from pipeline.weights.store import ModelStore
 from tests.browser.driving import started
 
 

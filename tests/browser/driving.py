@@ -12,13 +12,12 @@ from urllib.parse import urlsplit
 import numpy as np
 import soxr
 
-from bench.browser import RATE, Call, chromium, open_page
-from pipeline.audio import INPUT_RATE, silence
+from audio.pcm import INPUT_RATE, Pcm, silence
+from bench.callers.browser import RATE, Call, chromium, open_page
 from pipeline.encoders.encoder import Encoder
-from tests.speech import recordings
-from tts.synthesizer import Pcm
+from tests.support.speech import recordings
 
-SPEAKING = "document.querySelectorAll('li.agent.speaking .heard').length > 2"
+SPEAKING = "document.querySelectorAll('li.agent.speaking .played').length > 2"
 """The condition that an answer is being spoken and some of its words were heard."""
 
 ANTIPHON = Path(sys.executable).with_name("antiphon")
@@ -73,7 +72,7 @@ async def captions(call: Call) -> list[tuple[str, str]]:
     """Who said what, as it stands on the page: "you" or "agent", and the words; struck ones are in brackets."""
     said: list[tuple[str, str]] = await call.page.evaluate(
         """[...document.querySelectorAll("#captions li")].map((entry) => [
-            entry.classList.contains("you") ? "you" : "agent",
+            entry.classList.contains("user") ? "you" : "agent",
             [...entry.querySelector("p").childNodes].map((word) =>
                 word.localName === "del" ? `[${word.textContent}]` : word.textContent).join("")])"""
     )

@@ -1,4 +1,7 @@
-"""Takes the documents' pictures of the page, from a real conversation: python -m tests.browser.pictures FOLDER."""
+"""Takes the documents' pictures of the page, from a real conversation: python -m tests.browser.pictures FOLDER.
+
+The pictures show times, which the documents must agree with: take them while nothing else runs on the machine.
+"""
 
 import asyncio
 import sys
@@ -7,18 +10,21 @@ from typing import Literal
 
 from playwright.async_api import ViewportSize
 
-from bench.browser import RATE, chromium, open_page
-from pipeline.audio import silence
-from tests.browser.driving import SPEAKING, recording, started
+from audio.pcm import silence
+from bench.callers.browser import RATE, chromium, open_page
+from tests.browser.driving import recording, started
 
 SIZES = {"desktop": ViewportSize(width=1280, height=800), "phone": ViewportSize(width=390, height=844)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-SAID = "document.querySelector('li.agent.said')"
-IN_THE_MIDST = "document.querySelectorAll('li.agent.speaking .heard').length > 8"
+FINISHED = "document.querySelector('li.agent.finished')"
+IN_THE_MIDST = "document.querySelectorAll('li.agent.speaking .played').length > 8"
 FINISH_TRANSITIONS = """
 document.getAnimations().filter((running) => running instanceof CSSTransition).forEach((running) => running.finish())
 """
-STRUCK = "document.querySelector('li.agent.cut del')"
+LISTENING = "document.querySelector('#state').textContent === 'Listening'"
+ANSWERED = "document.querySelector('li.agent:last-child')?.textContent.includes('Jupiter')"
+"""The condition that the question asked over the answer is answered, and rightly."""
+STRUCK = "document.querySelector('li.agent.interrupted del')"
 
 
 async def main(folder: Path) -> None:
@@ -29,12 +35,12 @@ async def main(folder: Path) -> None:
             )
             await call.start()
             await call.say(recording("turn_12"))
-            await call.until(SAID)
+            await call.until(f"{FINISHED} && {LISTENING}")
             await call.say(recording("turn_06"))
             await call.until(IN_THE_MIDST)
-            await call.say(recording("barge_01"))
+            await call.say(recording("turn_02"))
             await call.until(STRUCK)
-            await call.until(SPEAKING)
+            await call.until(ANSWERED)
             for size, viewport in SIZES.items():
                 await call.page.set_viewport_size(viewport)
                 await call.page.evaluate("document.querySelector('#timing').open = innerWidth > 896")

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.browser import RATE, chromium, open_page
-from pipeline.audio import silence
+from audio.pcm import silence
+from bench.callers.browser import RATE, chromium, open_page
 
 
-@pytest.mark.parametrize("script", ["logic.js", "calls.js"])
+@pytest.mark.parametrize("script", ["logic.js", "calls.js", "conversation.js"])
 async def test_the_page_comes_out_right(server: str, script: str) -> None:
     async with chromium(silence(RATE)) as browser:
         call = await open_page(browser, server, scripted=True)

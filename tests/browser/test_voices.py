@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from bench.browser import RATE, Call, chromium, open_page
-from pipeline.audio import silence
+from audio.pcm import Pcm, silence
+from bench.callers.browser import RATE, Call, chromium, open_page
 from pipeline.encoders.encoder import Encoder
 from tests.browser.driving import captions, check, recognized, recording, started
-from tests.speech import INTELLIGIBLE, word_errors
-from tts.synthesizer import Pcm
+from tests.support.speech import INTELLIGIBLE, word_errors
 
 VOICES = ["af_heart", "af_bella", "am_michael", "am_fenrir", "bf_emma", "bm_george"]
 LISTED = "[...document.querySelectorAll('#voice option')].map((option) => option.value)"
@@ -30,10 +29,10 @@ async def answer(call: Call, encoder: Encoder, connection: str, voice: str) -> P
     await call.start()
     assert await call.page.evaluate("document.body.dataset.transport") == connection
     await call.say(recording("turn_08"))
-    await call.until(f"document.querySelectorAll('li.agent.said').length > {answers}")
+    await call.until(f"document.querySelectorAll('li.agent.finished').length > {answers}")
     _, said = (await captions(call))[-1]
-    assert await call.page.locator("li.agent:last-child p .heard").count() > 2
-    assert await call.page.locator("li.agent p :not(.heard)").count() == 0
+    assert await call.page.locator("li.agent:last-child p .played").count() > 2
+    assert await call.page.locator("li.agent p :not(.played)").count() == 0
     heard = (await call.sides()).loudspeaker[before:]
     assert word_errors(said, recognized(encoder, heard)) <= INTELLIGIBLE
     done = [event["response"] for event in await call.events() if event["type"] == "response.done"]
@@ -48,7 +47,17 @@ async def choose(call: Call, voice: str, connection: str) -> None:
     await call.until(f"{LISTED}.length > 2")
     offered: list[str] = await call.page.evaluate(LISTED)
     assert offered[:7] == ["", *VOICES]
+    labels: list[str] = await call.page.locator("#voice option").all_inner_texts()
+    assert labels[:2] == [
+        "Default: Heart (female, American English)",
+        "Heart (female, American English)",
+    ]
     await call.page.select_option("#voice", voice)
+    before = len((await call.sides()).loudspeaker)
+    await call.page.click("#listen")
+    await call.until("document.querySelector('#listen').textContent === 'Stop'")
+    await call.until("document.querySelector('#listen').textContent === 'Listen'")
+    assert np.abs((await call.sides()).loudspeaker[before:]).max() > 0.05
     await call.page.check(f"[name=connection][value={connection}]")
     await call.page.click("#settings [type=submit]")
     await call.until("!document.querySelector('#settings').open")

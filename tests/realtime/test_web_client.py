@@ -2,19 +2,25 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
+from posixpath import dirname, join, normpath
 from typing import NamedTuple
 
 import httpx
 import pytest
 
+from pipeline.answering.gate import Listener
 from pipeline.commands import SemanticVad, SessionSettings
-from pipeline.gate import Listener
-from realtime.app import WEB_CLIENT, create_app
-from realtime.auth import Guard
-from realtime.describe import Offer
-from realtime.sessions import Conversing, Limits, Service
+from pipeline.conversation.items import Item
+from realtime.access.access import Access
+from realtime.access.api_keys import KeyRing
+from realtime.app import create_app
+from realtime.page import CONTENT_SECURITY_POLICY, HEADERS
+from realtime.page import FOLDER as WEB_CLIENT
+from realtime.protocol.session_config import Offer
+from realtime.sessions.guard import Guard
+from realtime.sessions.live_sessions import Limits, Service, SessionAgent
 
 INDEX = "index.html"
 FILES = sorted(path.relative_to(WEB_CLIENT).as_posix() for path in WEB_CLIENT.rglob("*") if path.is_file())
@@ -23,13 +29,20 @@ CONTENT_TYPES = {
     "css": {"text/css"},
     "js": {"text/javascript", "application/javascript"},
     "svg": {"image/svg+xml"},
+    "png": {"image/png"},
+    "webmanifest": {"application/manifest+json"},
+    "woff2": {"font/woff2"},
 }
 
-REFERENCE = re.compile(r"""["'(](?:\./)?([\w-]+\.(?:css|js|svg))["')]""")
+BINARY = (".png", ".woff2")
+LICENCES = ("fonts/OFL.txt",)
+"""Files that come with others and that no page asks for."""
+
+REFERENCE = re.compile(r"""["'(]([\w./-]+\.(?:css|js|svg|png|webmanifest|woff2))["')]""")
 ADDRESS = re.compile(r"""(?:https?:|wss?:|["'(])//\w""")
 SVG_NAMESPACE = "http://www.w3.org/2000/svg"
 
-ID_IN_SCRIPT = re.compile(r"""(?:element|#field)\("([\w-]+)"\)|querySelector\("#([\w-]+)"\)""")
+ID_IN_SCRIPT = re.compile(r"""(?:element|#select|#input)\("([\w-]+)"\)|find\([\w.#]+, "#([\w-]+)["]""")
 POINTERS = ("for", "list", "aria-labelledby", "aria-describedby", "aria-controls")
 CONTROLS = ("button", "input", "select", "textarea", "summary", "dialog")
 
@@ -95,14 +108,29 @@ def page() -> Page:
 
 
 def client() -> httpx.AsyncClient:
-    def never(settings: SessionSettings, outlet: Listener) -> Conversing:
+    def never(settings: SessionSettings, outlet: Listener, items: Sequence[Item]) -> SessionAgent:
         raise AssertionError("nobody connects")
 
     settings = SessionSettings("", (), "auto", "audio", "joe", 24_000, None, SemanticVad(), True)
     offer = Offer(settings, ("joe",), "whisper-tiny.en", "en")
     service = Service(lambda: offer, {}, never)
-    app = create_app(service, Guard("127.0.0.1", api_key="sesame"), Limits(1, 1, 1000, 1))
+    guard = Guard("127.0.0.1", Access(KeyRing("sesame")))
+    app = create_app(service, guard, Limits(1, 1, 1000, 1), sends_to=("models.example",))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost")
+
+
+async def test_the_page_comes_with_the_headers_that_protect_it_and_the_protocol_without() -> None:
+    async with client() as browser:
+        for path in ("/", "/main.js", "/index.html"):
+            served = (await browser.get(path)).headers
+            assert {name: served[name] for name in HEADERS} == HEADERS
+        assert "frame-ancestors 'none'" in served["content-security-policy"]
+        assert "content-security-policy" not in (await browser.get("/health")).headers
+
+
+async def test_the_page_is_told_where_words_go() -> None:
+    async with client() as browser:
+        assert (await browser.get("/health")).json()["sends_to"] == ["models.example"]
 
 
 async def test_the_page_and_all_that_it_refers_to_are_served_with_their_types() -> None:
@@ -116,11 +144,15 @@ async def test_the_page_and_all_that_it_refers_to_are_served_with_their_types() 
             content_type = response.headers["content-type"].partition(";")[0]
             assert content_type in CONTENT_TYPES[name.rpartition(".")[2]], name
             served.add(name)
-            waiting += set(REFERENCE.findall(response.text)) - served
-    assert sorted(served) == FILES
+            if name.endswith(BINARY):
+                continue
+            waiting += {
+                normpath(join(dirname(name), reference)) for reference in REFERENCE.findall(response.text)
+            } - served
+    assert sorted(served | set(LICENCES)) == FILES
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if not name.endswith(BINARY) and name not in LICENCES])
 def test_no_file_mentions_another_host(name: str) -> None:
     assert ADDRESS.findall((WEB_CLIENT / name).read_text().replace(SVG_NAMESPACE, "")) == []
 
@@ -128,7 +160,7 @@ def test_no_file_mentions_another_host(name: str) -> None:
 def test_the_policy_lets_in_nothing_from_elsewhere_and_nothing_inline(page: Page) -> None:
     metas = [element.attributes for element in page.find("meta")]
     [policy] = [meta["content"] for meta in metas if meta.get("http-equiv") == "Content-Security-Policy"]
-    assert policy is not None
+    assert policy == CONTENT_SECURITY_POLICY
     allowed = dict(directive.strip().split(" ", 1) for directive in policy.split(";"))
     assert allowed.pop("default-src") == "'none'"
     assert set(allowed.values()) <= {"'self'", "'none'"}

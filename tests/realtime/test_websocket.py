@@ -2,104 +2,30 @@
 
 import asyncio
 import json
+import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from openai import AsyncOpenAI
-from starlette.applications import Starlette
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin, Subprotocol
 
 from pipeline import events as on
 from pipeline.commands import (
-    AddItem,
     Audio,
     Command,
     Respond,
-    ServerVad,
-    SessionSettings,
     Silence,
-    Update,
 )
-from pipeline.gate import Listener
-from pipeline.items import Message
-from pipeline.timeline import Timeline
-from realtime.app import Server, create_app
-from realtime.auth import Guard
-from realtime.describe import Offer
-from realtime.sessions import Limits, Service
-
-SETTINGS = SessionSettings(
-    instructions="Be kind.",
-    tools=(),
-    tool_choice="auto",
-    modality="audio",
-    voice="joe",
-    output_rate=24_000,
-    max_output_tokens=None,
-    turn_detection=ServerVad(0.5, 0.3, 0.5),
-    transcribe=True,
-)
-
-
-class ScriptedAgent:
-    """Stands in for the agent: confirms settings and items, answers "Hi." with two samples of sound."""
-
-    def __init__(self, settings: SessionSettings, outlet: Listener) -> None:
-        self.first_settings = settings
-        self.outlet = outlet
-        self.inbox: asyncio.Queue[Command] = asyncio.Queue(maxsize=4)
-        self.seen: list[Command] = []
-        self.silence = asyncio.Event()
-        self.ended = asyncio.Event()
-
-    async def do(self, command: Command) -> None:
-        await self.inbox.put(command)
-
-    async def run(self) -> None:
-        try:
-            while True:
-                command = await self.inbox.get()
-                self.seen.append(command)
-                await self.act(command)
-        finally:
-            self.ended.set()
-
-    async def act(self, command: Command) -> None:
-        match command:
-            case Update():
-                self.outlet.emit(on.Updated(command.settings))
-            case AddItem():
-                self.outlet.emit(on.ItemAdded(command.item, None))
-                self.outlet.emit(on.ItemDone(command.item, None))
-            case Silence():
-                self.silence.set()
-            case Respond():
-                await self.answer(command)
-
-    async def answer(self, command: Respond) -> None:
-        timeline = Timeline()
-        timeline.stamp("turn_decided")
-        said = Message("item_1", "assistant", "Hi.", spoken=True)
-        self.outlet.emit(on.ResponseStarted("resp_1", "audio", "joe", None, True, command.metadata))
-        self.outlet.emit(on.OutputAdded("resp_1", 0, Message("item_1", "assistant", "", True, "in_progress")))
-        self.outlet.emit(on.OutputAudio("resp_1", 0, "item_1", np.zeros(2, np.float32), timeline))
-        self.outlet.emit(on.OutputText("resp_1", 0, "item_1", "Hi."))
-        self.outlet.emit(on.OutputDone("resp_1", 0, said))
-        self.outlet.emit(
-            on.ResponseDone("resp_1", "completed", None, None, (said,), on.Usage(), timeline, command.metadata)
-        )
-
-
-class FailingAgent(ScriptedAgent):
-    async def answer(self, command: Respond) -> None:
-        raise RuntimeError("this is on purpose")
+from pipeline.runtime.timeline import Timeline
+from realtime.access.access import Access
+from realtime.access.api_keys import KeyRing
+from realtime.sessions.guard import Guard
+from tests.support.realtime_server import SETTINGS, FailingAgent, ScriptedAgent, serving
 
 
 class EndlessAgent(ScriptedAgent):
@@ -116,57 +42,11 @@ class EndlessAgent(ScriptedAgent):
             await asyncio.sleep(0)
 
 
-class Running:
-    """A server on a port of its own, and the agents that it opened."""
+class BusyAgent(ScriptedAgent):
+    """Takes no command, as if it were digesting all that came before."""
 
-    def __init__(self, app: Starlette, server: Server, agents: list[ScriptedAgent]) -> None:
-        self.app = app
-        self.server = server
-        self.agents = agents
-        [listening] = server.servers
-        self.address = f"127.0.0.1:{listening.sockets[0].getsockname()[1]}"
-
-    def connect(self, query: str = "", **options: Any) -> connect:  # noqa: ANN401
-        return connect(f"ws://{self.address}/v1/realtime{query}", proxy=None, **options)
-
-
-class ReadyServer(Server):
-    """Says when it listens."""
-
-    def __init__(self, *arguments: Any) -> None:  # noqa: ANN401
-        super().__init__(*arguments)
-        self.listens = asyncio.Event()
-
-    async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401
-        await super().startup(sockets)
-        self.listens.set()
-
-
-@asynccontextmanager
-async def serving(
-    agent: Callable[[SessionSettings, Listener], ScriptedAgent] = ScriptedAgent,
-    guard: Guard | None = None,
-    **limits: Any,  # noqa: ANN401
-) -> AsyncIterator[Running]:
-    agents: list[ScriptedAgent] = []
-
-    def open_agent(settings: SessionSettings, outlet: Listener) -> ScriptedAgent:
-        agents.append(agent(settings, outlet))
-        return agents[-1]
-
-    bounds = Limits(
-        **{"max_sessions": 2, "session_minutes": 1, "max_event_bytes": 10_000, "send_timeout_s": 5} | limits
-    )
-    offer = Offer(SETTINGS, ("joe",), "whisper-tiny.en", "en")
-    app = create_app(Service(lambda: offer, {"decoder": "scripted"}, open_agent), guard or Guard("127.0.0.1"), bounds)
-    server = ReadyServer(app, "127.0.0.1", 0, bounds)
-    task = asyncio.create_task(server.serve())
-    await server.listens.wait()
-    try:
-        yield Running(app, server, agents)
-    finally:
-        server.should_exit = True
-        await task
+    async def act(self, command: Command) -> None:
+        await asyncio.Event().wait()
 
 
 async def receive(client: ClientConnection) -> dict[str, Any]:
@@ -187,6 +67,15 @@ async def close_code(client: ClientConnection) -> int | None:
             await client.recv()
     except ConnectionClosed as closed:
         return closed.rcvd.code if closed.rcvd else None
+
+
+async def test_small_events_do_not_wait_for_each_other() -> None:
+    """Nagle's algorithm would hold the second of two small events back for 40 ms."""
+    async with serving() as running, running.connect() as client:
+        await receive(client)
+        [protocol] = running.server.server_state.connections
+        accepted = protocol.transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_the_official_client_holds_a_conversation() -> None:
@@ -240,7 +129,7 @@ async def test_the_key_opens_by_header_and_by_subprotocol(offered: list[str]) ->
     headers = {} if offered else {"Authorization": "Bearer secret"}
     protocols = [Subprotocol(name) for name in offered] or None
     async with (
-        serving(guard=Guard("127.0.0.1", "secret")) as running,
+        serving(guard=Guard("127.0.0.1", Access(KeyRing("secret")))) as running,
         running.connect(subprotocols=protocols, additional_headers=headers) as client,
     ):
         assert (await receive(client))["type"] == "session.created"
@@ -254,8 +143,10 @@ async def test_the_key_opens_by_header_and_by_subprotocol(offered: list[str]) ->
         ({"Authorization": "Bearer secret", "Origin": "http://evil.example"}, 403, "origin_not_allowed"),
     ],
 )
-async def test_who_may_not_come_in_is_told_before_the_upgrade(headers: dict[str, str], status: int, code: str) -> None:
-    async with serving(guard=Guard("127.0.0.1", "secret")) as running:
+async def test_a_refused_client_gets_the_reason_before_the_upgrade(
+    headers: dict[str, str], status: int, code: str
+) -> None:
+    async with serving(guard=Guard("127.0.0.1", Access(KeyRing("secret")))) as running:
         with pytest.raises(InvalidStatus) as refused:
             await running.connect(additional_headers=headers)
         assert refused.value.response.status_code == status
@@ -276,7 +167,7 @@ async def test_a_page_whose_name_was_rebound_to_this_machine_is_refused() -> Non
 
 async def test_health_is_open_and_the_guard_stands_before_every_route() -> None:
     async with (
-        serving(guard=Guard("127.0.0.1", "secret")) as running,
+        serving(guard=Guard("127.0.0.1", Access(KeyRing("secret")))) as running,
         httpx.AsyncClient(base_url=f"http://{running.address}", trust_env=False) as client,
     ):
         health = await client.get("/health")
@@ -287,6 +178,7 @@ async def test_health_is_open_and_the_guard_stands_before_every_route() -> None:
             "models": {"decoder": "scripted"},
             "voices": ["joe"],
             "loaded_voices": [],
+            "sends_to": [],
             "ice_servers": [],
         }
         assert (await client.get("/health", headers={"Host": "evil.example"})).status_code == 403
@@ -294,7 +186,36 @@ async def test_health_is_open_and_the_guard_stands_before_every_route() -> None:
         assert (await client.post("/v1/realtime/calls")).status_code == 401
 
 
-async def test_bad_frames_are_answered_and_the_session_goes_on() -> None:
+async def test_a_client_of_the_beta_is_told_so_once() -> None:
+    async with serving() as running:
+        for offered in (
+            {"additional_headers": {"OpenAI-Beta": "realtime=v1"}},
+            {"subprotocols": [Subprotocol("realtime"), Subprotocol("openai-beta.realtime-v1")]},
+        ):
+            async with running.connect(**offered) as client:
+                error = (await receive(client))["error"]
+                assert error["code"] == "beta_api_shape_disabled"
+                assert "beta" in error["message"]
+                assert await close_code(client) == 1008
+        assert running.agents == []
+
+
+async def test_a_path_that_does_not_exist_is_404_for_every_kind_of_request() -> None:
+    async with (
+        serving() as running,
+        httpx.AsyncClient(base_url=f"http://{running.address}", trust_env=False) as client,
+    ):
+        for answer in (await client.get("/v1/nothing"), await client.post("/v1/nothing"), await client.put("/else")):
+            assert answer.status_code == 404
+            assert answer.json()["error"]["code"] == "unknown_url"
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://{running.address}/v1/nothing", proxy=None)
+        assert refused.value.response.status_code == 404
+        assert json.loads(refused.value.response.body or b"")["error"]["code"] == "unknown_url"
+        assert (await client.get("/v1/realtime/calls")).status_code == 405
+
+
+async def test_bad_frames_are_answered_and_the_session_continues() -> None:
     async with serving() as running, running.connect() as client:
         frames: list[tuple[str | bytes, str]] = [
             (b"{}", "invalid_frame"),
@@ -375,6 +296,21 @@ async def test_a_client_that_vanishes_in_mid_answer_leaves_nothing_behind() -> N
         assert len(running.app.state.sessions) == 0
 
 
+@pytest.mark.parametrize("vanish", [False, True])
+async def test_a_client_that_hangs_up_is_not_served_to_the_end_of_its_audio(vanish: bool) -> None:
+    async with serving(BusyAgent, max_event_bytes=2**20) as running:
+        client = await running.connect()
+        await client.send(json.dumps({"type": "input_audio_buffer.append", "audio": "A" * 960_000}))
+        for _ in range(50):
+            await client.send('{"type":"input_audio_buffer.commit"}')
+        if vanish:
+            client.transport.close()
+        else:
+            await client.close()
+        await running.agents[0].ended.wait()
+        assert len(running.agents[0].seen) <= 1
+
+
 async def test_a_client_that_stops_reading_is_left_and_memory_stays_bounded() -> None:
     async with serving(EndlessAgent, send_timeout_s=0.2) as running:
         client = await running.connect(max_queue=1)
@@ -386,7 +322,7 @@ async def test_a_client_that_stops_reading_is_left_and_memory_stays_bounded() ->
         await client.wait_closed()
 
 
-async def test_time_goes_on_for_a_silent_client() -> None:
+async def test_the_clock_advances_for_a_silent_client() -> None:
     async with serving() as running, running.connect() as client:
         await receive(client)
         await running.agents[0].silence.wait()
@@ -396,7 +332,7 @@ async def test_time_goes_on_for_a_silent_client() -> None:
         assert first.samples >= 4_800
 
 
-async def test_what_came_while_the_process_stood_still_is_no_silence() -> None:
+async def test_audio_that_arrives_during_a_standstill_is_not_replaced_by_silence() -> None:
     async with serving() as running, running.connect() as client:
         for _ in range(3):
             await client.send(json.dumps({"type": "input_audio_buffer.append", "audio": "A" * 6_400}))
@@ -409,7 +345,7 @@ async def test_what_came_while_the_process_stood_still_is_no_silence() -> None:
         assert kinds == [Audio] * 4 + [Respond]
 
 
-async def test_time_goes_on_where_the_process_keeps_standing_still() -> None:
+async def test_the_clock_advances_although_the_process_keeps_standing_still() -> None:
     async with serving() as running, running.connect() as client, asyncio.timeout(60):
         await receive(client)
         while not running.agents[0].silence.is_set():

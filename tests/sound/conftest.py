@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.models import ModelStore
-from tts.kokoro import Kokoro
-from tts.piper import Piper
+from pipeline.weights.store import ModelStore
+from tts.engines.kokoro import KokoroSynthesizer
+from tts.engines.piper import PiperSynthesizer
 
 
 @pytest.fixture(scope="session")
@@ -15,12 +15,12 @@ def voice_model() -> Path:
 
 
 @pytest.fixture(scope="session")
-def piper(voice_model: Path) -> Piper:
-    return Piper(voice_model, voice_model.with_name(f"{voice_model.name}.json"), licence="CC0-1.0")
+def piper(voice_model: Path) -> PiperSynthesizer:
+    return PiperSynthesizer(voice_model, voice_model.with_name(f"{voice_model.name}.json"), licence="CC0-1.0")
 
 
 @pytest.fixture(scope="session")
-def kokoro() -> Kokoro:
+def kokoro() -> KokoroSynthesizer:
     store = ModelStore()
     voices = sorted(store.resolve("kokoro-voices").glob("*.bin"))
-    return Kokoro(store.resolve("kokoro-82m"), voices, gains_db=store.models["kokoro-voices"].gains_db)
+    return KokoroSynthesizer(store.resolve("kokoro-82m"), voices, gains_db=store.models["kokoro-voices"].gains_db)

@@ -6,13 +6,12 @@ from itertools import groupby
 import numpy as np
 import soxr
 
-from pipeline.audio import silence
-from pipeline.encoders.encoder import Encoder
+from audio.pcm import Pcm, silence
+from pipeline.conversation.rendering import STOPPED
 from pipeline.engine import Engine
-from tests.sound.serving import Caller, Prompts, call, served
-from tests.speech import INTELLIGIBLE, recordings, word_errors, word_errors_of_beginning
-from tts.clauses import ClauseSplitter
-from tts.synthesizer import Pcm
+from tests.support.serving import Caller, Prompts, call, served
+from tests.support.speech import INTELLIGIBLE, recordings, transcribe, word_errors, word_errors_of_beginning
+from tts.frontend.clauses import ClauseSplitter
 
 WIRE_SAMPLES_A_MS = 24
 
@@ -24,13 +23,6 @@ WEATHER = {
     "description": "The weather in a city.",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
 }
-
-
-def transcribe(encoder: Encoder, pcm: Pcm) -> str:
-    """What the agent's own recognizer makes of audio at 24 kHz."""
-    stream = encoder.open()
-    stream.push(soxr.resample(pcm, 24_000, 16_000))
-    return stream.finish().text
 
 
 def synthesize(engine: Engine, text: str) -> Pcm:
@@ -93,9 +85,10 @@ async def test_what_was_said_before_is_in_the_prompt() -> None:
             await caller.say(synthesize(engine, text))
             done = await caller.answered()
             await caller.say(silence(len(caller.audio(done.response.id))))
-        first, second = await prompts.texts()
+        # Before and between them may stand those of answers that were begun too early.
+        texts = await prompts.texts()
+        first, second = next(text for text in texts if "My name is Ada" in text), texts[-1]
         answer = caller.events[-1]
-        assert "My name is Ada" in first
         assert second.startswith(first)
         assert "What is my name" in second
         said = [event.transcript for event in caller.events if event.type == "response.output_audio_transcript.done"]
@@ -104,15 +97,15 @@ async def test_what_was_said_before_is_in_the_prompt() -> None:
 
 
 async def test_a_barge_in_leaves_exactly_the_played_words() -> None:
-    async with served() as (engine, client), call(client) as caller:
+    async with served() as (engine, client), call(client, playback=True) as caller:
         prompts = Prompts(engine)
         await caller.say(recordings()["turn_06"].pcm(24_000))
         done = await caller.answered()
         audio = caller.audio(done.response.id)
         spoken = done.response.output[0].content[0].transcript
-        # The person listens to a half of it, and then breaks in.
-        await caller.say(silence(len(audio) // 2))
-        await caller.say(recordings()["barge_01"].pcm(24_000))
+        # The person listens to a quarter of it, if not more was played while it was made, and then breaks in.
+        await caller.say(silence(len(audio) // 4))
+        await caller.talk(recordings()["turn_02"].pcm(24_000))
         cut = await caller.quiet_until("conversation.item.truncated")
         await caller.quiet_until("response.done")
         await caller.connection.conversation.item.retrieve(item_id=cut.item_id)
@@ -121,7 +114,7 @@ async def test_a_barge_in_leaves_exactly_the_played_words() -> None:
         assert 0 < len(remembered) < len(spoken)
         assert spoken.startswith(remembered)
         history = (await prompts.texts())[-1]
-        assert f"assistant\n{remembered}<" in history
+        assert f"assistant\n{remembered}{STOPPED}<" in history
         played = audio[: cut.audio_end_ms * WIRE_SAMPLES_A_MS]
         assert word_errors_of_beginning(remembered, transcribe(engine.encoder, played)) <= 0.3
 
@@ -182,6 +175,9 @@ async def test_ten_conversations_at_once_do_not_mix() -> None:
         for name, transcript in zip(names, heard, strict=True):
             assert word_errors(recordings()[name].text, transcript) <= 0.35, name
         texts = await prompts.texts()
-        assert len(texts) == 10
+        # Besides the ten that were answered, there are those of turns that continued after a pause.
+        assert len(texts) >= 10
         for text in texts:
-            assert sum(transcript.strip() in text for transcript in heard) == 1
+            assert sum(transcript.strip() in text for transcript in heard) <= 1
+        for transcript in heard:
+            assert sum(transcript.strip() in text for text in texts) == 1

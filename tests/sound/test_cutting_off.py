@@ -1,4 +1,4 @@
-"""Voices that are cut off in the middle of a clause: the chunk under way is the last, and nothing of it is kept."""
+"""Every voice can be cut off in the middle of a clause: the current chunk is the last, and nothing of it is kept."""
 
 import asyncio
 import socket
@@ -14,31 +14,31 @@ import pytest
 import torch
 from onnxruntime import RunOptions
 
+from audio.pcm import Pcm
 from pipeline.commands import Cancel
 from pipeline.events import OutputAudio, ResponseDone
-from pipeline.voices import Choir
-from tests.pipeline.talk import SETTINGS, Talk, talk
-from tests.tts.test_http import Handler, SpeechServer, tone
-from tests.tts.test_pocket import small_pocket
-from tests.tts.test_xtts import HUM
-from tts.http import Http
-from tts.kokoro import Kokoro
-from tts.kokoro_graph import KokoroGraph, KokoroLatents, Layers
-from tts.piper import Piper
-from tts.synthesizer import Clause, Pcm, Synthesizer, Word
-from tts.vits import Latents, Vits
-from tts.xtts import Xtts
+from pipeline.voice_catalogue import VoiceCatalogue
+from tests.support.small_pocket import small_pocket
+from tests.support.speech_server import TONE_SERVER, Handler, SpeechServer, tone
+from tests.support.talk import SETTINGS, Talk, talk
+from tts.engines.coqui import CoquiSynthesizer
+from tts.engines.kokoro import KokoroSynthesizer
+from tts.engines.kokoro_graph import KokoroGraph, KokoroLatents, Layers
+from tts.engines.piper import PiperSynthesizer
+from tts.engines.speech_server import SpeechServerSynthesizer
+from tts.engines.vits import Latents, VitsGraph
+from tts.synthesizer import Clause, Synthesizer, Word
 
 LONG = "The quick brown fox jumps over the lazy dog and then runs far away into the deep green woods."
 
 
 @dataclass
 class Watched:
-    """A voice that makes a chunk only when it is let; what it holds meanwhile is looked after."""
+    """A voice that computes a chunk only when allowed to. The memory that it holds meanwhile is counted."""
 
     synthesizer: Synthesizer
     first: int = 1
-    """Chunks of its model that make something to hear."""
+    """Model steps that it takes until there is audio."""
     begun: int = 0
     _let: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     _held: int = 0
@@ -46,7 +46,7 @@ class Watched:
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
     def begin(self) -> None:
-        """A chunk is to be made: wait until it may be."""
+        """Called before a chunk is computed: wait for permission."""
         self.count()
         self._let.acquire()
 
@@ -56,7 +56,7 @@ class Watched:
             self._changed.notify_all()
 
     def hold(self, thing: object) -> None:
-        """As long as it lives."""
+        """Count `thing` as held until it is garbage collected."""
         self.take()
         weakref.finalize(thing, self.free)
 
@@ -73,15 +73,18 @@ class Watched:
         self._let.release(chunks)
 
     async def let_all(self) -> None:
-        """Once a process knows that nobody listens: its chunk takes no time here, and the news does."""
-        if isinstance(self.synthesizer, Xtts):
+        """Allow everything, but in another process only once it knows that the client has left.
+
+        A chunk takes no time in this test, whereas closing a connection does.
+        """
+        if isinstance(self.synthesizer, CoquiSynthesizer):
             async with asyncio.timeout(60):
                 while await asyncio.to_thread(connections, self.synthesizer.pid) > 1:
                     pass
         self.let(1000)
 
     async def at_the_next(self) -> None:
-        """Until the chunk behind the first is being made."""
+        """Wait until the chunk after the first is being computed."""
         await self._until(lambda: self.begun == self.first + 1)
 
     async def forgotten(self) -> None:
@@ -96,20 +99,20 @@ class Watched:
 
 
 @pytest.fixture
-def watched_piper(piper: Piper, monkeypatch: pytest.MonkeyPatch) -> Watched:
-    watched, decode = Watched(piper), Vits.decode
+def watched_piper(piper: PiperSynthesizer, monkeypatch: pytest.MonkeyPatch) -> Watched:
+    watched, decode = Watched(piper), VitsGraph.decode
 
-    def led(vits: Vits, latents: Latents, start: int, end: int, run: RunOptions) -> Pcm:
+    def led(vits: VitsGraph, latents: Latents, start: int, end: int, run: RunOptions) -> Pcm:
         watched.hold(latents.values)
         watched.begin()
         return decode(vits, latents, start, end, run)
 
-    monkeypatch.setattr(Vits, "decode", led)
+    monkeypatch.setattr(VitsGraph, "decode", led)
     return watched
 
 
 @pytest.fixture
-def watched_kokoro(kokoro: Kokoro, monkeypatch: pytest.MonkeyPatch) -> Watched:
+def watched_kokoro(kokoro: KokoroSynthesizer, monkeypatch: pytest.MonkeyPatch) -> Watched:
     watched, decode = Watched(kokoro), KokoroGraph.decode
 
     def led(graph: KokoroGraph, latents: KokoroLatents, layers: Layers, start: int, end: int, run: RunOptions) -> Pcm:
@@ -146,7 +149,10 @@ def watched_pocket(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
 
 @pytest.fixture
 def watched_http() -> Iterator[Watched]:
-    with SpeechServer() as server, closing(Http(f"http://127.0.0.1:{server.server_port}/v1", ["nova"])) as http:
+    with (
+        SpeechServer() as server,
+        closing(SpeechServerSynthesizer(f"http://127.0.0.1:{server.server_port}/v1", ["nova"])) as http,
+    ):
         watched = Watched(http)
 
         def led(handler: Handler) -> None:
@@ -156,7 +162,7 @@ def watched_http() -> Iterator[Watched]:
             handler.send(tone(0.3))
             handler.wfile.flush()
             watched.count()
-            # The listener leaves while nothing comes.
+            # The client leaves while nothing arrives.
             assert handler.connection.recv(1) == b""
             handler.close_connection = True
             watched.free()
@@ -171,9 +177,9 @@ def watched_http() -> Iterator[Watched]:
 
 @pytest.fixture
 def watched_xtts() -> Iterator[Watched]:
-    """In its process, which tells what it does."""
+    """A voice in its own process, which reports each step."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        with closing(Xtts(f"led by {server.getsockname()[1]}", ["ann"], server=HUM)) as xtts:
+        with closing(CoquiSynthesizer(f"led by {server.getsockname()[1]}", ["ann"], server=TONE_SERVER)) as xtts:
             watched, led = Watched(xtts), server.accept()[0]
 
             def lead() -> None:
@@ -194,7 +200,7 @@ def watched_xtts() -> Iterator[Watched]:
 
 
 def connections(pid: int) -> int:
-    """Of a process: those that its peer has not closed."""
+    """Number of TCP connections of the process `pid` that are still established."""
     sockets = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(line[3] == "01" and f"socket:[{line[9]}]" in sockets for line in lines)
@@ -228,7 +234,7 @@ async def broken_in(person: Talk) -> None:
     await person.be_silent(0.1)
     await person.settled()
     await person.break_in(1.0)
-    for _ in range(2):
+    for _ in range(8):
         await person.be_silent(0.3)
         await person.settled()
 
@@ -238,7 +244,7 @@ async def test_an_answer_that_is_cut_off_makes_no_more(
     watched: Watched, cut: Callable[[Talk], Awaitable[None]]
 ) -> None:
     session = replace(SETTINGS, voice=watched.synthesizer.voices[0].name)
-    choir = Choir.of(watched.synthesizer)
+    choir = VoiceCatalogue.of(watched.synthesizer)
     async with talk(["Tell me a story.", "No, stop."], [LONG, ""], session=session, choir=choir, threads=2) as person:
         try:
             watched.let(watched.first)

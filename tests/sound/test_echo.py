@@ -6,13 +6,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pipeline.audio import Resampler, silence
-from pipeline.models import ModelStore
-from pipeline.vad import Silero
-from realtime.client import WIRE_RATE
-from realtime.echo import Canceller, EchoGuard, HalfDuplex, NoCanceller, Unguarded, guard_against_echo
-from tests.speech import recordings
-from tts.synthesizer import Pcm
+from audio.pcm import Pcm, silence
+from audio.resampler import Resampler
+from pipeline.listening.vad import SileroVad
+from pipeline.weights.store import ModelStore
+from realtime.protocol.audio_format import WIRE_RATE
+from realtime.terminal.echo_guard import Canceller, EchoGuard, HalfDuplex, NoCanceller, Unguarded, guard_against_echo
+from tests.support.speech import recordings
 
 BLOCK = WIRE_RATE // 50
 SPEECH = 0.5
@@ -22,7 +22,7 @@ SPEECH = 0.5
 @pytest.fixture(scope="module")
 def spoken() -> Callable[[Pcm], float]:
     """The seconds of audio at 24 kHz that the agent's detector takes for speech."""
-    model = Silero(ModelStore().resolve("silero-vad"))
+    model = SileroVad(ModelStore().resolve("silero-vad"))
 
     def spoken(pcm: Pcm) -> float:
         probabilities = model.open().push(Resampler(WIRE_RATE, 16_000).push(pcm, last=True))
@@ -39,7 +39,7 @@ def voice() -> Pcm:
 
 
 def echo(voice: Pcm, delay_ms: int, db: int) -> Pcm:
-    """What a microphone in a small room hears of it, beside the room's own noise."""
+    """What a microphone in a small room picks up of it, without the room's own noise."""
     random = np.random.default_rng(1)
     time = np.arange(round(0.12 * WIRE_RATE))
     room = random.standard_normal(len(time)) * np.exp(-time / (0.02 * WIRE_RATE)) * 0.2

@@ -1,4 +1,4 @@
-"""The real Kokoro: windows without seams, its own prosody, word times, and speech that is understood."""
+"""The real Kokoro: windows without seams, the original prosody, word times, and intelligible speech."""
 
 from itertools import pairwise
 
@@ -7,15 +7,16 @@ import pytest
 import soxr
 from faster_whisper import WhisperModel
 
-from pipeline.models import ModelStore
-from tests.speech import word_errors
-from tts.chunks import CHUNK_S, PAUSE_S, QUIET, windows
-from tts.clauses import ClauseSplitter
-from tts.kokoro import NORMS, RATE, WINDOWS, Kokoro, read_styles, silence, styled
-from tts.kokoro_graph import HOP, REACH, KokoroGraph, KokoroLatents, load_norms
-from tts.kokoro_phonemes import token_ids
-from tts.phonemes import EnglishPhonemizer
-from tts.synthesizer import Clause, Pcm, Speech, UnknownVoice, Word, WordTime
+from audio.pcm import Pcm
+from pipeline.weights.store import ModelStore
+from tests.support.speech import word_errors
+from tts.engines.chunks import CHUNK_S, PAUSE_S, QUIET, windows
+from tts.engines.kokoro import NORMS, RATE, WINDOWS, KokoroSynthesizer, read_styles, silence, styled
+from tts.engines.kokoro_graph import HOP, REACH, KokoroGraph, KokoroLatents, load_norms
+from tts.engines.kokoro_phonemes import token_ids
+from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.english.phonemes import EnglishPhonemizer
+from tts.synthesizer import Clause, Speech, UnknownVoice, Word, WordTime
 
 VOICES = {"af_heart", "af_bella", "am_michael", "am_fenrir", "bf_emma", "bm_george"}
 
@@ -28,7 +29,7 @@ LONG = clause("The capital of France is Paris, and two million live there")
 SHORT = clause("I'm sorry, I didn't quite catch that")
 
 
-def spoken(kokoro: Kokoro, what: Clause, voice: str = "af_heart") -> list[Speech]:
+def spoken(kokoro: KokoroSynthesizer, what: Clause, voice: str = "af_heart") -> list[Speech]:
     return list(kokoro.open(voice).speak(what))
 
 
@@ -52,12 +53,12 @@ def in_frames(graph: KokoroGraph, what: Clause, voice: str) -> tuple[list[int], 
 
 
 @pytest.fixture(scope="module")
-def said(kokoro: Kokoro) -> list[Speech]:
+def said(kokoro: KokoroSynthesizer) -> list[Speech]:
     return spoken(kokoro, LONG)
 
 
 @pytest.mark.parametrize("voice", ["af_heart", "bm_george"])
-def test_windows_have_no_seams(kokoro: Kokoro, voice: str) -> None:
+def test_windows_have_no_seams(kokoro: KokoroSynthesizer, voice: str) -> None:
     ids, latents = in_frames(kokoro.graph, SHORT, voice)
     layers = kokoro.norms[voice].at(silence(ids, latents))
     whole = kokoro.graph.decode(latents, layers, 0, latents.frames)
@@ -67,14 +68,14 @@ def test_windows_have_no_seams(kokoro: Kokoro, voice: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["Yes, of course", "That sounds lovely"])
-def test_what_is_predicted_is_as_loud_as_what_is_measured(kokoro: Kokoro, text: str) -> None:
+def test_what_is_predicted_is_as_loud_as_what_is_measured(kokoro: KokoroSynthesizer, text: str) -> None:
     ids, latents = in_frames(kokoro.graph, clause(text), "bf_emma")
     ((whole, _),) = kokoro.graph.rendered([latents])
     layers = kokoro.norms["bf_emma"].at(silence(ids, latents))
     assert abs(loudness(kokoro.graph.decode(latents, layers, 0, latents.frames)) - loudness(whole)) < 2.5
 
 
-def test_normalized_as_measured_it_is_what_the_uncut_vocoder_makes(kokoro: Kokoro) -> None:
+def test_normalized_as_measured_it_is_what_the_uncut_vocoder_makes(kokoro: KokoroSynthesizer) -> None:
     _, latents = in_frames(kokoro.graph, clause("That sounds lovely"), "af_heart")
     ((whole, layers),) = kokoro.graph.rendered([latents])
     assert dbfs(float(np.abs(kokoro.graph.decode(latents, layers, 0, latents.frames) - whole).max())) < -90
@@ -107,18 +108,18 @@ def test_every_word_has_its_time(said: list[Speech]) -> None:
     assert times[-1].end <= position
 
 
-def test_words_sound_within_their_times(kokoro: Kokoro) -> None:
+def test_words_sound_within_their_times(kokoro: KokoroSynthesizer) -> None:
     speech = spoken(kokoro, clause("two, ten, six"), "bm_george")
     pcm = joined(speech)
     times = [word for chunk in speech for word in chunk.words]
     assert min(loudness(pcm[word.start : word.start + 4800]) for word in times) > -30
-    # The mouth is shut before the "t".
+    # The closure before the "t" is silent.
     assert loudness(pcm[times[0].end - 300 : times[1].start - 300]) < -24
     assert loudness(pcm[times[-1].end :]) < -60
 
 
 @pytest.mark.parametrize("stop", [",", "."])
-def test_a_pause_follows_by_the_closing_mark(kokoro: Kokoro, stop: str) -> None:
+def test_a_pause_follows_by_the_closing_mark(kokoro: KokoroSynthesizer, stop: str) -> None:
     speech = spoken(kokoro, clause("this is all", stop))
     pcm = joined(speech)
     end = max(word.end for chunk in speech for word in chunk.words)
@@ -126,13 +127,15 @@ def test_a_pause_follows_by_the_closing_mark(kokoro: Kokoro, stop: str) -> None:
     assert silent == PAUSE_S[stop] * RATE or (silent > PAUSE_S[stop] * RATE and pcm.size == end)
 
 
-def test_there_is_no_silence_before_the_first_word(kokoro: Kokoro) -> None:
+def test_there_is_no_silence_before_the_first_word(kokoro: KokoroSynthesizer) -> None:
     pcm = joined(spoken(kokoro, clause("Good morning")))
     assert np.flatnonzero(np.abs(pcm) > 0.01)[0] < 0.1 * RATE
 
 
-def test_a_clause_that_is_too_long_is_spoken_in_breaths(kokoro: Kokoro, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tts.kokoro.BREATH", 20)
+def test_a_clause_that_is_too_long_is_spoken_in_breaths(
+    kokoro: KokoroSynthesizer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tts.engines.kokoro.SEGMENT_SYMBOLS", 20)
     many = Word("5555", "five five five five")
     long = Clause((*SHORT.words[:3], many, *SHORT.words[3:]), ".")
     speech = spoken(kokoro, long)
@@ -142,12 +145,12 @@ def test_a_clause_that_is_too_long_is_spoken_in_breaths(kokoro: Kokoro, monkeypa
     assert times[-1].end <= joined(speech).size
 
 
-def test_a_clause_without_sound_still_tells_its_words(kokoro: Kokoro) -> None:
+def test_a_clause_without_audio_still_reports_its_words(kokoro: KokoroSynthesizer) -> None:
     (speech,) = spoken(kokoro, Clause((Word("😀", ""),), ""))
     assert (speech.pcm.size, speech.words) == (0, (WordTime(0, 0, 0),))
 
 
-def test_the_voices(kokoro: Kokoro) -> None:
+def test_the_voices(kokoro: KokoroSynthesizer) -> None:
     assert {voice.name for voice in kokoro.voices} == VOICES == set(load_norms(NORMS))
     assert {voice.language for voice in kokoro.voices} == {"en-US", "en-GB"}
     with pytest.raises(UnknownVoice, match="af_heart"):
@@ -161,11 +164,11 @@ ANSWERS = (
 
 
 @pytest.mark.parametrize("name", ["af_heart", "bm_george"])
-def test_what_it_says_is_understood(kokoro: Kokoro, name: str) -> None:
+def test_what_it_says_is_understood(kokoro: KokoroSynthesizer, name: str) -> None:
     recognizer = WhisperModel(str(ModelStore().resolve("whisper-tiny.en")), device="cpu", compute_type="int8")
     voice = kokoro.open(name)
     meant: list[str] = []
-    heard: list[str] = []
+    recognized: list[str] = []
     for answer in ANSWERS:
         splitter = ClauseSplitter()
         clauses = [*splitter.push(answer), *splitter.flush()]
@@ -173,5 +176,5 @@ def test_what_it_says_is_understood(kokoro: Kokoro, name: str) -> None:
         pcm = np.pad(soxr.resample(pcm, RATE, 16_000), 4_000)
         segments, _ = recognizer.transcribe(pcm, beam_size=1, temperature=0, without_timestamps=True)
         meant.append(" ".join(part.written for part in clauses))
-        heard.append(" ".join(segment.text for segment in segments))
-    assert word_errors(" ".join(meant), " ".join(heard)) <= 0.06, list(zip(meant, heard, strict=True))
+        recognized.append(" ".join(segment.text for segment in segments))
+    assert word_errors(" ".join(meant), " ".join(recognized)) <= 0.06, list(zip(meant, recognized, strict=True))

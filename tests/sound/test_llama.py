@@ -1,14 +1,14 @@
 """The embedded decoder for real: contexts that go back and forth, share slots, and know when a sentence is over."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.decoders.decoder import (
-    Close,
     Context,
     DecoderError,
     Finished,
@@ -18,26 +18,11 @@ from pipeline.decoders.decoder import (
     Token,
     Tool,
     ToolCall,
-    Unit,
 )
-from pipeline.decoders.llama import Llama
-from pipeline.models import ModelStore
+from pipeline.decoders.llama_cpp.llama import LlamaDecoder
+from tests.support.llama_decoders import asked, llama
 
 GREEDY = Sampling(temperature=0, top_p=1, max_tokens=24)
-
-
-@asynccontextmanager
-async def llama(slots: int = 2, capacity: int = 512) -> AsyncIterator[Llama]:
-    model = ModelStore().resolve("smollm2-135m-instruct")
-    decoder = await Llama.in_process(model, slots=slots, capacity=capacity, threads=1, timeout_s=30)
-    try:
-        yield decoder
-    finally:
-        await decoder.close()
-
-
-def asked(question: str) -> list[Unit]:
-    return [Open("user"), Text(question), Close("user")]
 
 
 async def answer(context: Context) -> tuple[str, Finished]:
@@ -56,7 +41,7 @@ async def test_a_rewound_context_goes_on_exactly_as_a_fresh_one() -> None:
         mark = used.mark()
         for tentative in ("What is the", "What is the capitol of", "Watt is the capital"):
             await used.append([Open("user"), Text(tentative)])
-            await used.end_of_turn_probability()
+            await used.prefill()
             used.rewind(mark)
         await used.append(asked("What is the capital of France?"))
         text, finished = await answer(used)
@@ -85,6 +70,32 @@ async def test_hundreds_of_requests_in_a_row() -> None:
         assert len({await context.length() for _ in range(300)}) == 1
 
 
+async def test_a_server_that_reads_a_long_prompt_is_not_silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is limited by a timeout, and reading may take longer."""
+    async with llama() as decoder:
+        events: list[dict[str, Any]] = []
+        stream = decoder.server.stream
+
+        async def watched(body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+            async with aclosing(stream(body)) as streamed:
+                async for event in streamed:
+                    events.append(event)
+                    yield event
+
+        monkeypatch.setattr(decoder.server, "stream", watched)
+        context = decoder.open("Be brief. " * 100)
+        await context.append([Open("user"), Text("Well")])
+        await context.prefill()
+        read = [event["prompt_progress"]["processed"] for event in events if event.get("prompt_progress")]
+        assert len(read) > 2
+        assert read == sorted(read)
+        events.clear()
+        other = decoder.open("Be short. " * 100)
+        await other.append(asked("Well?"))
+        assert await answer(other)
+        assert len([event for event in events if event.get("prompt_progress")]) > 2
+
+
 async def test_closing_the_iterator_frees_the_slot() -> None:
     async with llama(slots=1) as decoder:
         first, second = decoder.open("Count."), decoder.open("Count.")
@@ -93,6 +104,8 @@ async def test_closing_the_iterator_frees_the_slot() -> None:
         endless = first.generate(Sampling(temperature=0, top_p=1, max_tokens=400))
         await anext(aiter(endless))
         await endless.aclose()  # type: ignore[attr-defined]
+        assert first.so_far.prompt_tokens == await first.length()
+        assert 1 <= first.so_far.completion_tokens < 400
         text, _ = await asyncio.wait_for(answer(second), 60)
         assert text
 
@@ -112,7 +125,10 @@ async def test_it_knows_when_a_sentence_is_over(words: str, is_over: bool) -> No
     async with llama() as decoder:
         context = decoder.open("You are a voice assistant.")
         await context.append([Open("user"), Text(words)])
-        assert (await context.end_of_turn_probability() > 0.03) is is_over
+        probability = await context.prefill()
+        assert probability is not None
+        assert (probability > 0.03) is is_over
+        assert await context.end_of_turn_probability() == pytest.approx(probability, abs=0.02)
 
 
 async def test_control_tokens_in_a_message_are_words() -> None:
@@ -143,8 +159,8 @@ async def test_what_does_not_fit_is_refused_in_words() -> None:
 
 async def test_a_server_at_a_url_is_the_same() -> None:
     async with llama() as here:
-        address, key = str(here.url), here.api_key
-        there = await Llama.at(address, api_key=key, timeout_s=10)
+        address, key = str(here.server.url), here.server.api_key
+        there = await LlamaDecoder.at(address, api_key=key, timeout_s=10)
         context = there.open("Be brief.")
         await context.append(asked("What is the capital of France?"))
         assert "Paris" in (await answer(context))[0]
@@ -153,9 +169,9 @@ async def test_a_server_at_a_url_is_the_same() -> None:
 
 async def test_no_server_is_said_in_words() -> None:
     with pytest.raises(DecoderError, match=r"no answer from the llama\.cpp server at http://127\.0\.0\.1:9"):
-        await Llama.at("http://127.0.0.1:9", api_key="", timeout_s=2)
+        await LlamaDecoder.at("http://127.0.0.1:9", api_key="", timeout_s=2)
 
 
 async def test_a_file_that_is_no_model_is_said_in_words() -> None:
     with pytest.raises(DecoderError, match=r"llama\.cpp can't load"):
-        await Llama.in_process(Path(__file__), slots=1, capacity=256, threads=1, timeout_s=2)
+        await LlamaDecoder.in_process(Path(__file__), slots=1, capacity=256, threads=1, timeout_s=2)

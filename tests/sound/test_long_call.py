@@ -1,15 +1,15 @@
 """A long call, faster than real time: a short one of its kind; `antiphon bench soak` holds it for an hour."""
 
+from bench.conversations.soak import KINDS, measure
 from bench.corpus import read_corpus
-from bench.soak import KINDS, measure
-from realtime.client import WIRE_RATE
+from realtime.protocol.audio_format import WIRE_RATE
 from realtime.serve import loaded, running
-from tests.sound.serving import SETTINGS
-from tests.speech import FOLDER
+from tests.support.serving import SETTINGS
+from tests.support.speech import RECORDINGS
 
 
 async def test_a_long_call_leaves_nothing_behind() -> None:
-    corpus = read_corpus(FOLDER, KINDS, WIRE_RATE)
+    corpus = read_corpus(RECORDINGS, KINDS, WIRE_RATE)
     async with loaded(SETTINGS) as engine, running(engine, SETTINGS) as url:
         report = await measure(url, "", corpus, minutes=3)
     summary = report.summary()

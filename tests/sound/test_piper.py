@@ -1,4 +1,4 @@
-"""The real voice: exact windows, exact word times, and speech that is understood."""
+"""A real Piper voice: exact windows, exact word times, and intelligible speech."""
 
 import json
 from itertools import pairwise
@@ -12,14 +12,15 @@ import soxr
 from faster_whisper import WhisperModel
 from onnx import helper
 
-from pipeline.models import ModelStore
-from tests.speech import word_errors
-from tts.chunks import CHUNK_S, PAUSE_S, windows
-from tts.clauses import ClauseSplitter
-from tts.phonemes import EnglishPhonemizer
-from tts.piper import Piper, phoneme_ids
-from tts.synthesizer import Clause, Pcm, Speech, UnknownVoice, Word, WordTime
-from tts.vits import Vits
+from audio.pcm import Pcm
+from pipeline.weights.store import ModelStore
+from tests.support.speech import word_errors
+from tts.engines.chunks import CHUNK_S, PAUSE_S, windows
+from tts.engines.piper import PiperSynthesizer, phoneme_ids
+from tts.engines.vits import VitsGraph
+from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.english.phonemes import EnglishPhonemizer
+from tts.synthesizer import Clause, Speech, UnknownVoice, Word, WordTime
 
 RATE = 22_050
 
@@ -32,7 +33,7 @@ def clause(text: str, stop: str = ".") -> Clause:
     return Clause(tuple(Word(word, word) for word in text.split()), stop)
 
 
-def spoken(piper: Piper, what: Clause) -> list[Speech]:
+def spoken(piper: PiperSynthesizer, what: Clause) -> list[Speech]:
     return list(piper.open("en_US-joe-medium").speak(what))
 
 
@@ -41,7 +42,7 @@ def joined(speech: list[Speech]) -> Pcm:
 
 
 def loudness(pcm: Pcm) -> float:
-    """Decibels below full scale."""
+    """Level in dBFS."""
     return float(10 * np.log10(np.mean(pcm**2) + 1e-12))
 
 
@@ -49,7 +50,7 @@ LONG = clause("The capital of France is Paris, and about two million people live
 
 
 def test_windows_are_exactly_what_one_decoding_gives(voice_model: Path) -> None:
-    vits = Vits(voice_model, threads=1)
+    vits = VitsGraph(voice_model, threads=1)
     table = json.loads(config_of(voice_model).read_text())["phoneme_id_map"]
     ids, _ = phoneme_ids(EnglishPhonemizer()(["The", "capital", "of", "France", "is", "Paris"], "."), ".", table)
     latents = vits.latents(ids, noise=0.667, length=1.0, noise_w=0.8)
@@ -59,13 +60,13 @@ def test_windows_are_exactly_what_one_decoding_gives(voice_model: Path) -> None:
     assert np.abs(np.concatenate(parts) - whole).max() < 1e-5
 
 
-def test_chunks_are_short_and_the_first_is_shortest(piper: Piper) -> None:
+def test_chunks_are_short_and_the_first_is_shortest(piper: PiperSynthesizer) -> None:
     sizes = [chunk.pcm.size for chunk in spoken(piper, LONG)]
     assert max(sizes) <= CHUNK_S * RATE
     assert sizes[0] <= 0.1 * RATE
 
 
-def test_every_word_has_its_time(piper: Piper) -> None:
+def test_every_word_has_its_time(piper: PiperSynthesizer) -> None:
     speech = spoken(piper, LONG)
     position = 0
     times: list[WordTime] = []
@@ -80,7 +81,7 @@ def test_every_word_has_its_time(piper: Piper) -> None:
     assert times[-1].end <= position
 
 
-def test_words_sound_within_their_times(piper: Piper) -> None:
+def test_words_sound_within_their_times(piper: PiperSynthesizer) -> None:
     speech = spoken(piper, clause("seven, seven, seven"))
     pcm = joined(speech)
     times = [word for chunk in speech for word in chunk.words]
@@ -90,23 +91,23 @@ def test_words_sound_within_their_times(piper: Piper) -> None:
 
 
 @pytest.mark.parametrize("stop", [",", "."])
-def test_a_pause_follows_by_the_closing_mark(piper: Piper, stop: str) -> None:
+def test_a_pause_follows_by_the_closing_mark(piper: PiperSynthesizer, stop: str) -> None:
     speech = spoken(piper, clause("this is all", stop))
     end = max(word.end for chunk in speech for word in chunk.words)
     assert joined(speech).size - end == pytest.approx(PAUSE_S[stop] * RATE, abs=2)
 
 
-def test_speed_shortens_the_speech(piper: Piper, voice_model: Path) -> None:
-    """By the median of several: how long a sound lasts is drawn anew each time."""
+def test_speed_shortens_the_speech(piper: PiperSynthesizer, voice_model: Path) -> None:
+    """Compares the median of several runs, because durations are sampled anew each time."""
 
-    def samples(voice: Piper) -> float:
+    def samples(voice: PiperSynthesizer) -> float:
         return median(joined(spoken(voice, LONG)).size for _ in range(5))
 
-    fast = Piper(voice_model, config_of(voice_model), speed=2)
+    fast = PiperSynthesizer(voice_model, config_of(voice_model), speed=2)
     assert 0.35 < samples(fast) / samples(piper) < 0.75
 
 
-def test_a_clause_without_sound_still_tells_its_words(piper: Piper) -> None:
+def test_a_clause_without_audio_still_reports_its_words(piper: PiperSynthesizer) -> None:
     (speech,) = spoken(piper, Clause((Word("😀", ""),), ""))
     assert (speech.pcm.size, speech.words) == (0, (WordTime(0, 0, 0),))
 
@@ -119,8 +120,8 @@ def test_a_graph_that_cannot_be_cut_speaks_whole_clauses(
         node.output[:] = ["uncut" if name == "output" else name for name in node.output]
     model.graph.node.append(helper.make_node("Softsign", ["uncut"], ["output"]))
     onnx.save(model, tmp_path / "uncut.onnx")
-    piper = Piper(tmp_path / "uncut.onnx", config_of(voice_model))
-    assert "uncut.onnx is heard clause by clause" in caplog.text
+    piper = PiperSynthesizer(tmp_path / "uncut.onnx", config_of(voice_model))
+    assert "uncut.onnx is synthesized clause by clause" in caplog.text
     speech = list(piper.open("uncut").speak(LONG))
     times = [word for chunk in speech for word in chunk.words]
     assert [word.index for word in times] == list(range(len(LONG.words)))
@@ -128,7 +129,7 @@ def test_a_graph_that_cannot_be_cut_speaks_whole_clauses(
     assert 3 < joined(speech).size / RATE < 7
 
 
-def test_an_unknown_voice_is_refused_by_name(piper: Piper) -> None:
+def test_an_unknown_voice_is_refused_by_name(piper: PiperSynthesizer) -> None:
     with pytest.raises(UnknownVoice, match="en_US-joe-medium"):
         piper.open("nobody")
 
@@ -137,7 +138,7 @@ def test_a_language_without_phonemizer_is_refused(voice_model: Path, tmp_path: P
     config = config_of(voice_model).read_text().replace('"en-us"', '"de"')
     (tmp_path / "de.json").write_text(config)
     with pytest.raises(ValueError, match="'de'"):
-        Piper(voice_model, tmp_path / "de.json")
+        PiperSynthesizer(voice_model, tmp_path / "de.json")
 
 
 ANSWERS = (
@@ -156,11 +157,11 @@ ANSWERS = (
 )
 
 
-def test_what_it_says_is_understood(piper: Piper) -> None:
+def test_what_it_says_is_understood(piper: PiperSynthesizer) -> None:
     recognizer = WhisperModel(str(ModelStore().resolve("whisper-tiny.en")), device="cpu", compute_type="int8")
     voice = piper.open("en_US-joe-medium")
     meant: list[str] = []
-    heard: list[str] = []
+    recognized: list[str] = []
     for answer in ANSWERS:
         splitter = ClauseSplitter()
         clauses = [*splitter.push(answer), *splitter.flush()]
@@ -168,5 +169,5 @@ def test_what_it_says_is_understood(piper: Piper) -> None:
         pcm = np.pad(soxr.resample(pcm, RATE, 16_000), 4_000)
         segments, _ = recognizer.transcribe(pcm, beam_size=1, temperature=0, without_timestamps=True)
         meant.append(" ".join(part.written for part in clauses))
-        heard.append(" ".join(segment.text for segment in segments))
-    assert word_errors(" ".join(meant), " ".join(heard)) <= 0.12, list(zip(meant, heard, strict=True))
+        recognized.append(" ".join(segment.text for segment in segments))
+    assert word_errors(" ".join(meant), " ".join(recognized)) <= 0.12, list(zip(meant, recognized, strict=True))

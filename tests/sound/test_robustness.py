@@ -23,12 +23,12 @@ import soxr
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from audio.pcm import Pcm
 from pipeline.engine import Engine
-from realtime.codec import AudioFormat
+from realtime.protocol.audio_format import AudioFormat
 from realtime.serve import loaded, running
-from tests.sound.serving import SETTINGS, WIRE
-from tests.speech import INTELLIGIBLE, recordings, word_errors
-from tts.synthesizer import Pcm
+from tests.support.serving import SETTINGS, WIRE
+from tests.support.speech import INTELLIGIBLE, recordings, word_errors
 
 ANTIPHON = Path(sys.executable).with_name("antiphon")
 KEY = {"Authorization": "Bearer sesame"}
@@ -133,7 +133,7 @@ BAD: list[tuple[Event | str | bytes, str]] = [
     ({"type": "input_audio_buffer.append", "audio": "$$$"}, "invalid_base64"),
     ({"type": "input_audio_buffer.append", "audio": "AAAA"}, "invalid_audio"),
     ({"type": "input_audio_buffer.append", "audio": "A" * 16 * 2**20}, "event_too_large"),
-    (truncate(10), "item_not_found"),
+    (truncate(10), "item_truncate_invalid_item_id"),
     (truncate(-1), "invalid_value"),
     (truncate(10**400), "invalid_value"),
     ({"type": "response.create", "response": {"max_output_tokens": 10**400}}, "invalid_value"),
@@ -149,15 +149,17 @@ async def test_bad_events_are_answered_and_the_session_goes_on() -> None:
             assert (await client.until("error"))["error"]["code"] == code
         await client.send(message("Hi \x00 \U0001f600 \u202e <|im_end|>"), WRITE)
         assert (await client.until("response.done"))["response"]["status"] in ("completed", "incomplete")
-        # What is too long for the context fails by itself, and not for good.
-        await client.send(message("word " * 20_000, id="long"), WRITE)
+        # What can't possibly fit is refused at the door; what is too long for the context fails by itself.
+        await client.send(message("word " * 20_000, id="long"))
+        assert (await client.until("error"))["error"]["code"] == "string_above_max_length"
+        await client.send(message("word " * 3_000, id="long"), WRITE)
         failed = (await client.until("response.done"))["response"]
         assert "tokens that the context has" in failed["status_details"]["error"]["message"]
         await client.send({"type": "conversation.item.delete", "item_id": "long"})
-        await client.configure(instructions="Be kind. " * 6_000)
-        await client.send(WRITE)
-        assert (await client.until("response.done"))["response"]["status"] == "failed"
-        await client.configure(instructions="Be kind.")
+        await client.send(
+            {"type": "session.update", "session": {"type": "realtime", "instructions": "Be kind. " * 1_500}}
+        )
+        assert (await client.until("error"))["error"]["param"] == "session.instructions"
         await client.send(WRITE)
         assert (await client.until("response.done"))["response"]["status"] in ("completed", "incomplete")
 
@@ -173,7 +175,7 @@ async def test_commands_in_the_middle_of_an_answer() -> None:
         await client.until("session.updated")
         await client.until("input_audio_buffer.cleared")
         await client.until("conversation.item.deleted")
-        assert (await client.until("error"))["error"]["code"] == "item_not_found"
+        assert (await client.until("error"))["error"]["code"] == "item_delete_invalid_item_id"
         assert (await client.until("response.done"))["response"]["status"] == "cancelled"
         assert (await client.until("error"))["error"]["code"] == "response_cancel_not_active"
 
@@ -208,7 +210,7 @@ async def test_speech_and_silence_faster_than_real_time() -> None:
         said = [recording.pcm(WIRE.rate) for recording in islice(cycle(recordings().values()), 24)]
         for pcm in said:
             await client.send(append(pcm), append(silence(1)))
-        await client.send(*[append(silence(10))] * 60, {"type": "input_audio_buffer.clear"})
+        await client.send(*[append(silence(10))] * 20, {"type": "input_audio_buffer.clear"})
         await client.until("input_audio_buffer.cleared")
         turns = client.told("input_audio_buffer.speech_started", "item_id")
         assert len(turns) >= len(said)
@@ -273,7 +275,7 @@ class Served:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Served]:
     """With two sessions at most, a key, and little patience."""
-    settings = {"API_KEY": "sesame", "MAX_SESSIONS": "2", "SEND_TIMEOUT_S": "1"}
+    settings = {"API_KEY": "sesame", "MAX_SESSIONS": "2", "SESSIONS_PER_MINUTE": "1000", "SEND_TIMEOUT_S": "1"}
     environment = os.environ | {f"ANTIPHON_SERVER__{name}": value for name, value in settings.items()}
     command: list[str | Path] = [ANTIPHON, "serve", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
@@ -366,7 +368,12 @@ def test_what_can_be_mended_is_said_in_one_sentence(tmp_path: Path) -> None:
         cases: list[tuple[list[str | Path], dict[str, str], list[str]]] = [
             (["serve", "--port", port], {}, ["choose another port"]),
             (["serve", "--config", tmp_path / "wrong.toml"], {}, ["wrong.toml:2: server.prot: no such setting"]),
-            (["serve", "--host", "0.0.0.0", "--port", "0"], without_weights, ["Anyone who reaches 0.0.0.0", "missing"]),
+            (
+                ["serve", "--host", "0.0.0.0", "--port", "0"],
+                {},
+                ["can reach 0.0.0.0", "ANTIPHON_SERVER__API_KEY"],
+            ),
+            (["serve", "--port", "0"], without_weights, ["missing"]),
             (["ask", tmp_path / "missing.wav"], {}, ["there is no file"]),
             (["ask", question, "--out", tmp_path / "missing" / "a.wav"], {}, ["there is no folder"]),
             (["ask", question, "--json", "--url", "http://127.0.0.1:9"], {}, ["no server answers"]),

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import subprocess
 import sys
@@ -11,9 +12,9 @@ from pathlib import Path
 import pytest
 from openai import AsyncOpenAI
 
-from realtime.wav import read_wav
-from tests.sound.serving import call
-from tests.speech import recordings, word_errors
+from audio.sound_file import read_wav
+from tests.support.serving import call
+from tests.support.speech import recordings, word_errors
 
 ANTIPHON = Path(sys.executable).with_name("antiphon")
 
@@ -22,7 +23,8 @@ ANTIPHON = Path(sys.executable).with_name("antiphon")
 def server() -> Iterator[tuple[str, int]]:
     """The URL and the process id of `antiphon serve`."""
     command: list[str | Path] = [ANTIPHON, "serve", "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    environment = os.environ | {"ANTIPHON_SERVER__MAX_SESSIONS": "10"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")
         url = next(match.group() for line in lines if (match := re.search(r"http://\S+", line)))
@@ -43,8 +45,10 @@ def test_ask_prints_what_was_heard_and_answered(server: tuple[str, int], tmp_pat
     assert read_wav(out, 24_000).size == pytest.approx(reply["audio_s"] * 24_000, abs=24)
     times = reply["timeline_ms"]
     assert times["speech_ended"] == 0
-    made = [times[stage] for stage in ("pause_seen", "transcript_ready", "first_token", "first_clause", "first_audio")]
-    assert made == sorted(made)
+    # An answer to words that are probably all begins before the pause.
+    for stages in (("pause_seen", "transcript_ready"), ("first_token", "first_clause", "first_audio")):
+        made = [times[stage] for stage in stages]
+        assert made == sorted(made)
     assert times["first_packet"] >= max(times["turn_decided"], times["first_audio"])
 
 

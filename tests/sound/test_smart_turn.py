@@ -1,8 +1,8 @@
 import numpy as np
 
-from pipeline.models import ModelStore
-from pipeline.smart_turn import HEARD_SAMPLES, SmartTurn
-from tests.speech import recordings
+from pipeline.listening.smart_turn import HEARD_SAMPLES, SmartTurn
+from pipeline.weights.store import ModelStore
+from tests.support.speech import recordings
 
 SPEECH_STARTS_S = 0.42
 

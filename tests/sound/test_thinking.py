@@ -8,19 +8,20 @@ from typing import Any, Literal
 
 import pytest
 
-from pipeline.articulation import CORRECTION, RESTART
 from pipeline.commands import Cancel
-from pipeline.decoders.decoder import Context, Decoder, Finished, Mark, Sampling, ToolChoice, Unit, Written
-from pipeline.decoders.llama import Llama
-from pipeline.decoders.thoughts import QWEN3, STEP_AUDIO_R1, ThoughtFormat
+from pipeline.conversation.rendering import STOPPED
+from pipeline.decoders.decoder import Context, Decoder, Finished, Generated, Mark, Sampling, ToolChoice, Unit
+from pipeline.decoders.llama_cpp.llama import LlamaDecoder
+from pipeline.decoders.thought_formats import QWEN3, STEP_AUDIO_R1, ThoughtFormat
 from pipeline.events import OutputText, ResponseDone, Thoughts
-from pipeline.mind import Mind, Surroundings
-from pipeline.pulse import Pulse
+from pipeline.runtime.pulse import Pulse
 from pipeline.settings import AgentSettings
-from pipeline.thinking import Mode, Pace, Schedule
-from tests.pipeline.aloud import Talk
-from tests.pipeline.decoders.test_torch import decoder as torch_decoder
-from tests.sound.test_llama import asked, llama
+from pipeline.thinking.repetition_guard import CORRECTION, RESTART
+from pipeline.thinking.schedule import Mode, Schedule, ThinkingPace
+from pipeline.thinking.streams import StreamContext, ThoughtStreams
+from tests.support.aloud import Talk
+from tests.support.llama_decoders import asked, llama
+from tests.support.small_models import transformers_decoder
 
 QUESTIONS = (
     "Why is the sky blue?",
@@ -37,18 +38,18 @@ FORMS = (QWEN3, STEP_AUDIO_R1)
 class Server:
     """Listens in on the requests to a llama.cpp server."""
 
-    def __init__(self, decoder: Llama) -> None:
+    def __init__(self, decoder: LlamaDecoder) -> None:
         self.running: list[str] = []
         """What is being written just now: "thought" or "speech"."""
         self.most = 0
         """... at once, so far."""
         self.speech = ""
-        """What was written behind thoughts that were closed, all of it."""
+        """Everything written after the thoughts were closed."""
         self.prompt = ""
         """The last one."""
-        self._decoder = decoder
-        self._stream = decoder.stream
-        decoder.stream = self.stream  # type: ignore[method-assign]
+        self._server = decoder.server
+        self._stream = self._server.stream
+        self._server.stream = self.stream  # type: ignore[method-assign]
 
     async def stream(self, body: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         self.prompt = await self._text(body["prompt"])
@@ -71,11 +72,11 @@ class Server:
                 pass
 
     async def _slots(self) -> list[dict[str, Any]]:
-        slots: Any = await self._decoder.call("GET", "/slots")
+        slots: Any = await self._server.call("GET", "/slots")
         return list(slots)
 
     async def _text(self, tokens: list[int]) -> str:
-        text: str = (await self._decoder.call("POST", "/detokenize", {"tokens": tokens}))["content"]
+        text: str = (await self._server.call("POST", "/detokenize", {"tokens": tokens}))["content"]
         return text
 
 
@@ -88,8 +89,7 @@ def words(text: str) -> list[str]:
 async def test_no_thought_reaches_the_voice(form: ThoughtFormat, streams: Literal[1, 2]) -> None:
     """Of fifteen answers: the voice gets what was written as speech, and nothing else, and no tag."""
     limits = AgentSettings(think_tokens=6, speak_tokens=5, thought_budget=18, streams=streams)
-    async with llama(slots=2, capacity=512) as decoder:
-        decoder.thoughts = form
+    async with llama(slots=2, capacity=512, thoughts=form) as decoder:
         server = Server(decoder)
         for mode in MODES:
             thought = 0
@@ -107,7 +107,7 @@ async def test_no_thought_reaches_the_voice(form: ThoughtFormat, streams: Litera
                 assert all(word in written for word in words(own)), (spoken, server.speech)
                 thought += len(talk.all(Thoughts))
                 assert thought == 0 or done.timeline.thought_tokens
-            # How much is thought beside a short answer is a matter of which stream is quicker.
+            # How much is thought alongside a short answer depends on which stream is faster.
             assert thought > 2 * len(QUESTIONS)
         assert not server.running
         assert server.most == streams
@@ -117,7 +117,7 @@ class Notes:
     """A context that writes down what each generation was asked on, and what came of it."""
 
     def __init__(self, context: Context) -> None:
-        self.taken: list[tuple[list[Unit], Sampling, list[Written]]] = []
+        self.taken: list[tuple[list[Unit], Sampling, list[Generated]]] = []
         self._context = context
         self._units: list[Unit] = []
 
@@ -139,16 +139,23 @@ class Notes:
         self._units = []
         self._context.rewind(mark)
 
+    async def prefill(self) -> float | None:
+        return await self._context.prefill()
+
     async def end_of_turn_probability(self) -> float | None:
         return await self._context.end_of_turn_probability()
 
-    async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Written]:
-        written: list[Written] = []
+    async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Generated]:
+        written: list[Generated] = []
         self.taken.append((self._units, sampling, written))
         async with aclosing(self._context.generate(sampling, tool_choice)) as parts:  # type: ignore[type-var]
             async for part in parts:
                 written.append(part)
                 yield part
+
+    @property
+    def so_far(self) -> Finished:
+        return self._context.so_far
 
     async def close(self) -> None:
         await self._context.close()
@@ -156,15 +163,13 @@ class Notes:
 
 @asynccontextmanager
 async def small_torch() -> AsyncIterator[Decoder]:
-    async with torch_decoder(capacity=2000) as decoder:
-        decoder.thoughts = QWEN3
+    async with transformers_decoder(capacity=2000, thoughts=QWEN3) as decoder:
         yield decoder
 
 
 @asynccontextmanager
 async def small_llama() -> AsyncIterator[Decoder]:
-    async with llama(slots=2, capacity=1024) as decoder:
-        decoder.thoughts = QWEN3
+    async with llama(slots=2, capacity=1024, thoughts=QWEN3) as decoder:
         yield decoder
 
 
@@ -179,8 +184,10 @@ async def test_both_streams_read_what_a_fresh_prompt_would_hold(
         for context in contexts:
             await context.append(asked("How do I learn the piano?"))
             context.rewind(context.mark())
-        schedule = Schedule("think_first", Pace(think=12, speak=6, budget=36), streams)
-        mind = Mind(schedule, Sampling(0, 1, 30), "auto", Surroundings(lambda: 0.0, Pulse(), lambda text: None))
+        schedule = Schedule("think_first", ThinkingPace(think=12, speak=6, budget=36), streams)
+        mind = ThoughtStreams(
+            schedule, Sampling(0, 1, 30), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None)
+        )
         parts = (
             mind.alternate(contexts[0]) if streams == 1 else mind.side_by_side(contexts[0], nullcontext(contexts[1]))
         )
@@ -204,8 +211,7 @@ async def test_both_streams_read_what_a_fresh_prompt_would_hold(
 async def test_an_interruption_in_the_middle_of_a_thought_ends_both_streams(streams: Literal[1, 2]) -> None:
     """What was played stays in the conversation, and nothing is left running, here or at the server."""
     limits = AgentSettings(think_tokens=100, speak_tokens=8, thought_budget=400, streams=streams)
-    async with llama(slots=2, capacity=1024) as decoder:
-        decoder.thoughts = QWEN3
+    async with llama(slots=2, capacity=1024, thoughts=QWEN3) as decoder:
         server = Server(decoder)
         async with Talk(decoder, "speak_first", limits, tokens=80).held() as talk:
             await talk.ask("How do I learn the piano?")
@@ -225,7 +231,7 @@ async def test_an_interruption_in_the_middle_of_a_thought_ends_both_streams(stre
             talk.events.clear()
             await talk.ask("And the violin?")
             await talk.until(OutputText)
-            assert f"assistant\n{message.text}<|im_end|>" in server.prompt
+            assert f"assistant\n{message.text}{STOPPED}<|im_end|>" in server.prompt
             await talk.agent.do(Cancel())
             await talk.until(ResponseDone)
             await talk.settled()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.articulation import articulation, formulation
+from pipeline.decoders.chat.chat_completions import ChatDecoder
 from pipeline.decoders.decoder import (
     Close,
     Context,
@@ -16,9 +16,9 @@ from pipeline.decoders.decoder import (
     ToolCall,
     Unit,
 )
-from pipeline.decoders.openai import OpenAi
-from pipeline.decoders.thoughts import QWEN3, STEP_AUDIO_R1, ThoughtFormat
-from tests.sound.test_llama import asked, llama
+from pipeline.decoders.thought_formats import QWEN3, STEP_AUDIO_R1, ThoughtFormat
+from pipeline.thinking.prompts import articulation, formulation
+from tests.support.llama_decoders import asked, llama
 
 QUESTION = "I have two apples and buy three more. How many apples have I got?"
 
@@ -35,8 +35,7 @@ async def write(context: Context, units: list[Unit], tokens: int) -> list[Though
 
 @pytest.mark.parametrize("form", [QWEN3, STEP_AUDIO_R1], ids=lambda form: form.name)
 async def test_each_segment_is_written_as_on_a_fresh_prompt(form: ThoughtFormat) -> None:
-    async with llama(slots=1, capacity=1024) as decoder:
-        decoder.thoughts = form
+    async with llama(slots=1, capacity=1024, thoughts=form) as decoder:
         used = decoder.open("Be brief.")
         await used.append(asked(QUESTION))
         thoughts, speech = "", ""
@@ -55,8 +54,7 @@ async def test_each_segment_is_written_as_on_a_fresh_prompt(form: ThoughtFormat)
 
 
 async def test_a_thought_goes_on_where_it_was_left_at_no_cost() -> None:
-    async with llama(slots=2, capacity=1024) as decoder:
-        decoder.thoughts = QWEN3
+    async with llama(slots=2, capacity=1024, thoughts=QWEN3) as decoder:
         context = decoder.open("Be brief.")
         await context.append(asked(QUESTION))
         thought = "".join(part.text for part in await write(context, formulation(""), 24))
@@ -70,8 +68,7 @@ async def test_a_thought_goes_on_where_it_was_left_at_no_cost() -> None:
 async def test_a_call_that_must_be_made_is_not_thought_about() -> None:
     city = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     weather = Tool("get_weather", "The weather in a city.", city)
-    async with llama() as decoder:
-        decoder.thoughts = QWEN3
+    async with llama(thoughts=QWEN3) as decoder:
         context = decoder.open("Be brief.", [weather])
         await context.append(asked("What is the weather in Oslo?"))
         parts = [part async for part in context.generate(Sampling(0, 1, 24), weather)]
@@ -79,8 +76,8 @@ async def test_a_call_that_must_be_made_is_not_thought_about() -> None:
 
 
 async def test_a_server_goes_on_with_an_open_message() -> None:
-    async with llama() as server:
-        decoder = OpenAi(f"{server.url}/v1", server.api_key, "any", capacity=512, timeout_s=20)
+    async with llama() as decoding:
+        decoder = ChatDecoder(f"{decoding.server.url}/v1", decoding.server.api_key, "any", capacity=512, timeout_s=20)
         context = decoder.open("Be brief.")
         await context.append([Open("user"), Text(QUESTION), Close("user")])
         parts = await write(context, articulation("Two and three make five.", "You have got"), 8)

@@ -1,19 +1,18 @@
-"""Real voices in use: in a whole conversation, and at the command line."""
+"""Real voices in a whole conversation and at the command line."""
 
 import subprocess
 import tempfile
 from pathlib import Path
 
-from pipeline.encoders.whisper import Whisper
-from pipeline.models import ModelStore
-from realtime.wav import read_wav
-from tests.sound.pulse import ANTIPHON, RATE, pulse_audio, seconds_of_sound
-from tests.sound.serving import call, served
-from tests.sound.test_conversation import transcribe
-from tests.speech import INTELLIGIBLE, recordings, word_errors
+from audio.sound_file import read_wav
+from pipeline.encoders.whisper.whisper import WhisperEncoder
+from pipeline.weights.store import ModelStore
+from tests.support.pulse import ANTIPHON, RATE, pulse_audio, seconds_of_sound
+from tests.support.serving import call, served
+from tests.support.speech import INTELLIGIBLE, recordings, transcribe, word_errors
 
 
-async def test_kokoro_is_loaded_for_who_asks_and_holds_a_conversation() -> None:
+async def test_kokoro_is_loaded_on_request_and_holds_a_conversation() -> None:
     async with served() as (engine, client), call(client) as caller:
         assert not engine.synthesizer.is_loaded("bf_emma")
         session = {"type": "realtime", "audio": {"output": {"voice": "bf_emma"}}}
@@ -31,7 +30,7 @@ async def test_kokoro_is_loaded_for_who_asks_and_holds_a_conversation() -> None:
 
 def test_say_speaks_at_the_loudspeaker_and_into_files(tmp_path: Path) -> None:
     text = "Good morning, how are you today?"
-    encoder = Whisper(ModelStore().resolve("whisper-tiny.en"), "int8", threads=1)
+    encoder = WhisperEncoder(ModelStore().resolve("whisper-tiny.en"), "int8", threads=1)
     with tempfile.TemporaryDirectory() as folder, pulse_audio(Path(folder)) as pulse:
         pulse.plug_in()
         with pulse.listen() as ear:

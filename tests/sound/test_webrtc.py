@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from bench.phone import EAR_RATE, MICROPHONE_RATE, Phone, ring
-from bench.relay import Relay
+from audio.pcm import Pcm
+from bench.callers.phone import MICROPHONE_RATE, PLAYBACK_RATE, Phone, ring
+from bench.callers.relay import Relay
 from pipeline.encoders.encoder import Encoder
-from tests.sound.serving import served
-from tests.speech import INTELLIGIBLE, recordings, word_errors
-from tts.synthesizer import Pcm
+from tests.support.serving import served
+from tests.support.speech import INTELLIGIBLE, recordings, word_errors
 
 
 class Talker:
@@ -58,7 +58,7 @@ class Talker:
             if event["type"] == "response.output_audio_transcript.done" and event["response_id"] == done["response_id"]
         )
         # What has left is still on its way for a moment.
-        end = len(self.phone.sound()) + EAR_RATE // 2
+        end = len(self.phone.sound()) + PLAYBACK_RATE // 2
         await self.phone.listen(lambda sound: len(sound) >= end)
         return said, self.heard()
 
@@ -93,10 +93,10 @@ async def test_breaking_in_stops_the_sound_and_truncates_by_itself() -> None:
         await talker.begin()
         await talker.ask("turn_06")
         await talker.until("output_audio_buffer.started")
-        await phone.listen(lambda _: len(talker.heard()) > 1.5 * EAR_RATE)
+        await phone.listen(lambda _: len(talker.heard()) > 1.5 * PLAYBACK_RATE)
         saying = asyncio.create_task(phone.microphone.say(recordings()["barge_01"].pcm(MICROPHONE_RATE)))
         cleared = await talker.until("output_audio_buffer.cleared")
-        heard_s, end = len(talker.heard()) / EAR_RATE, len(phone.sound())
+        heard_s, end = len(talker.heard()) / PLAYBACK_RATE, len(phone.sound())
         await talker.until("response.created")
         answered = len(phone.sound())
         await saying
@@ -114,7 +114,7 @@ async def test_breaking_in_stops_the_sound_and_truncates_by_itself() -> None:
         assert to_be_said.startswith(remembered)
         assert len(remembered) < len(to_be_said)
         assert len(remembered.split()) < 6 * heard_s
-        assert np.abs(phone.sound()[end + EAR_RATE * 15 // 100 : answered]).max(initial=0) < 0.05
+        assert np.abs(phone.sound()[end + PLAYBACK_RATE * 15 // 100 : answered]).max(initial=0) < 0.05
 
 
 async def test_a_bad_line_is_understood_both_ways() -> None:

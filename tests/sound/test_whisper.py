@@ -4,31 +4,28 @@ import json
 import threading
 import wave
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bench.wer import normalised
-from pipeline.audio import INPUT_RATE
+from audio.pcm import INPUT_RATE, Pcm
+from bench.speech.wer import normalised
 from pipeline.encoders.encoder import EncoderStream, Heard
-from pipeline.encoders.guards import Hypothesis
 from pipeline.encoders.logmel import LogMels
-from pipeline.encoders.whisper import FULL_FRAMES, WINDOW_FRAMES, Encoding, Whisper
-from pipeline.models import ModelStore
-from tests.speech import cough, noise, word_errors
-from tts.synthesizer import Pcm
+from pipeline.encoders.whisper.guards import Hypothesis
+from pipeline.encoders.whisper.whisper import FULL_FRAMES, WINDOW_FRAMES, Encoding, WhisperEncoder
+from pipeline.weights.store import ModelStore
+from tests.support.speech import RECORDINGS, cough, noise, word_errors
 
-RECORDINGS = Path(__file__).parents[1] / "recordings"
 ITEMS = {item["file"]: item for item in json.loads((RECORDINGS / "manifest.json").read_text())["items"]}
 NAMES = ("turn_02.wav", "turn_05.wav", "turn_07.wav", "pause_03.wav")
 BLOCK = INPUT_RATE // 50
 
 
 @pytest.fixture(scope="module")
-def whisper() -> Whisper:
-    whisper = Whisper(ModelStore().resolve("whisper-tiny.en"), "int8", threads=1)
+def whisper() -> WhisperEncoder:
+    whisper = WhisperEncoder(ModelStore().resolve("whisper-tiny.en"), "int8", threads=1)
     whisper.warm_up()
     return whisper
 
@@ -61,7 +58,7 @@ def push_all(stream: EncoderStream, pcm: Pcm, block: int = BLOCK) -> Heard:
     return heard
 
 
-def transcribe(whisper: Whisper, pcm: Pcm, block: int = BLOCK) -> str:
+def transcribe(whisper: WhisperEncoder, pcm: Pcm, block: int = BLOCK) -> str:
     stream = whisper.open()
     pushed = push_all(stream, pcm, block)
     finished = stream.finish()
@@ -70,30 +67,30 @@ def transcribe(whisper: Whisper, pcm: Pcm, block: int = BLOCK) -> str:
     return finished.text
 
 
-def test_what_was_said_is_heard(whisper: Whisper) -> None:
+def test_what_was_said_is_heard(whisper: WhisperEncoder) -> None:
     heard = " ".join(transcribe(whisper, recording(name)) for name in NAMES)
     assert word_errors(said(*NAMES), heard) <= 0.06
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_hears_as_well_softly_and_in_noise(whisper: Whisper, name: str) -> None:
+def test_it_hears_as_well_softly_and_in_noise(whisper: WhisperEncoder, name: str) -> None:
     pcm = recording(name)
     assert word_errors(said(name), transcribe(whisper, pcm * np.float32(0.1))) <= 0.2
     assert word_errors(said(name), transcribe(whisper, pcm + noise(len(pcm) / INPUT_RATE, -45))) <= 0.2
 
 
-def test_words_from_the_first_sample_on_are_heard(whisper: Whisper) -> None:
+def test_words_from_the_first_sample_on_are_heard(whisper: WhisperEncoder) -> None:
     name = "turn_02.wav"
     start = round(ITEMS[name]["speech_start_s"] * INPUT_RATE)
     assert word_errors(said(name), transcribe(whisper, recording(name)[start:])) == 0
 
 
 @pytest.mark.parametrize("block", [37, 160, 4999, 20_000, 10**6])
-def test_any_length_of_block_will_do(whisper: Whisper, block: int) -> None:
+def test_any_length_of_block_will_do(whisper: WhisperEncoder, block: int) -> None:
     assert word_errors(said("turn_02.wav"), transcribe(whisper, recording("turn_02.wav"), block)) == 0
 
 
-def test_most_words_are_committed_while_the_person_speaks(whisper: Whisper) -> None:
+def test_most_words_are_committed_while_the_person_speaks(whisper: WhisperEncoder) -> None:
     name = "turn_07.wav"
     pcm = recording(name)[: round(ITEMS[name]["speech_end_s"] * INPUT_RATE)]
     committed = push_all(whisper.open(), pcm).committed
@@ -101,7 +98,7 @@ def test_most_words_are_committed_while_the_person_speaks(whisper: Whisper) -> N
     assert normalised(said(name)).startswith(normalised(committed))
 
 
-def test_a_push_between_looks_hears_nothing_new(whisper: Whisper) -> None:
+def test_a_push_between_looks_hears_nothing_new(whisper: WhisperEncoder) -> None:
     stream = whisper.open()
     pcm = recording("turn_02.wav")
     heard = stream.push(pcm[:32_000])
@@ -109,7 +106,7 @@ def test_a_push_between_looks_hears_nothing_new(whisper: Whisper) -> None:
     assert stream.push(pcm[32_000 : 32_000 + BLOCK]) == heard
 
 
-def test_an_utterance_is_taken_up_again_after_a_finish(whisper: Whisper) -> None:
+def test_an_utterance_is_taken_up_again_after_a_finish(whisper: WhisperEncoder) -> None:
     name = "pause_03.wav"
     pcm = recording(name)
     resume = round((ITEMS[name]["pauses"][0]["start_s"] + 0.2) * INPUT_RATE)
@@ -124,7 +121,7 @@ def test_an_utterance_is_taken_up_again_after_a_finish(whisper: Whisper) -> None
     assert stream.finish() == finished
 
 
-def test_nothing_was_said_before_the_first_sample(whisper: Whisper) -> None:
+def test_nothing_was_said_before_the_first_sample(whisper: WhisperEncoder) -> None:
     stream = whisper.open()
     assert stream.push(np.empty(0, np.float32)) == Heard()
     assert stream.finish() == Heard()
@@ -143,11 +140,11 @@ def test_nothing_was_said_before_the_first_sample(whisper: Whisper) -> None:
         pytest.param(cough(), id="a cough"),
     ],
 )
-def test_no_words_are_made_up(whisper: Whisper, pcm: Pcm) -> None:
+def test_no_words_are_made_up(whisper: WhisperEncoder, pcm: Pcm) -> None:
     assert transcribe(whisper, pcm) == ""
 
 
-def test_a_turn_of_more_than_half_a_minute_is_carried_over(whisper: Whisper) -> None:
+def test_a_turn_of_more_than_half_a_minute_is_carried_over(whisper: WhisperEncoder) -> None:
     names = NAMES * 3
     pcm = np.concatenate([recording(name) for name in names])
     assert len(pcm) > 45 * INPUT_RATE
@@ -155,13 +152,13 @@ def test_a_turn_of_more_than_half_a_minute_is_carried_over(whisper: Whisper) -> 
     assert word_errors(said(*names), transcribe(whisper, pcm, block=len(pcm))) <= 0.06
 
 
-def test_words_before_and_after_a_long_silence_are_heard(whisper: Whisper) -> None:
+def test_words_before_and_after_a_long_silence_are_heard(whisper: WhisperEncoder) -> None:
     pcm = np.concatenate([recording("turn_02.wav"), noise(25, -55), recording("turn_05.wav")])
     heard = transcribe(whisper, pcm, block=4 * BLOCK)
     assert word_errors(said("turn_02.wav", "turn_05.wav"), heard) <= 0.1
 
 
-def test_the_window_stays_bounded_whatever_comes(whisper: Whisper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_window_stays_bounded_whatever_comes(whisper: WhisperEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     encode, frames = whisper.encode, []
 
     def spy(log_mels: LogMels) -> Encoding:
@@ -188,7 +185,7 @@ LOOP = " who painted the Mona Lisa" * 10
     ],
 )
 def test_a_loop_is_heard_again_padded_to_thirty_seconds(
-    whisper: Whisper, monkeypatch: pytest.MonkeyPatch, padded: str | None, no_speech: float, expected: str
+    whisper: WhisperEncoder, monkeypatch: pytest.MonkeyPatch, padded: str | None, no_speech: float, expected: str
 ) -> None:
     decode = whisper.decode
 
@@ -205,13 +202,13 @@ def test_a_loop_is_heard_again_padded_to_thirty_seconds(
     assert normalised(stream.finish().text) == expected
 
 
-def test_what_both_ways_of_encoding_repeat_was_really_said(whisper: Whisper) -> None:
+def test_what_both_ways_of_encoding_repeat_was_really_said(whisper: WhisperEncoder) -> None:
     words = recording("turn_05.wav")
     heard = transcribe(whisper, np.concatenate([words, words]))
     assert word_errors(said("turn_05.wav", "turn_05.wav"), heard) <= 0.2
 
 
-def test_what_is_said_again_and_again_is_heard_once_at_least(whisper: Whisper) -> None:
+def test_what_is_said_again_and_again_is_heard_once_at_least(whisper: WhisperEncoder) -> None:
     """However it comes in: all at once, no word of it is certain before the recognizer goes round in circles."""
     words = recording("turn_02.wav")
     thrice = np.concatenate([words, 0.7 * words, 0.7 * words])
@@ -220,7 +217,7 @@ def test_what_is_said_again_and_again_is_heard_once_at_least(whisper: Whisper) -
         assert normalised(said("turn_02.wav")) in heard, heard
 
 
-def test_several_conversations_share_the_model(whisper: Whisper) -> None:
+def test_several_conversations_share_the_model(whisper: WhisperEncoder) -> None:
     heard: dict[str, str] = {}
 
     def listen(name: str) -> None:

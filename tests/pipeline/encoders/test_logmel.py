@@ -4,8 +4,8 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audio.pcm import Pcm
 from pipeline.encoders.logmel import HOP, LogMel, LogMels, mel_filters, scaled
-from tts.synthesizer import Pcm
 
 REFERENCES = {n_mels: FeatureExtractor(feature_size=n_mels) for n_mels in (80, 128)}
 

@@ -1,0 +1,17 @@
+"""Hugging Face speech-to-speech: the client of its command `talk`. It asks for no transcripts."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.clients.walks import STEPS, Walk, python
+
+
+@pytest.fixture(scope="module")
+def walked(take: Callable[[list[str]], Walk]) -> Walk:
+    return take(python("hf_speech_to_speech"))
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_the_client_takes_every_step(walked: Walk, step: str) -> None:
+    walked.check(step, transcribes=False)

@@ -1,0 +1,64 @@
+import asyncio
+
+from pipeline.decoders.llama_cpp.llama_slots import SlotPool
+
+
+async def use(slots: SlotPool, holder: object) -> int:
+    async with slots.lend(holder) as slot:
+        return slot
+
+
+async def test_a_holder_comes_back_to_its_slot() -> None:
+    slots = SlotPool(3)
+    first = await use(slots, "a")
+    second = await use(slots, "b")
+    assert first != second
+    assert [await use(slots, "a"), await use(slots, "b"), await use(slots, "a")] == [first, second, first]
+
+
+async def test_a_newcomer_takes_the_slot_that_idled_longest() -> None:
+    slots = SlotPool(2)
+    first, second = await use(slots, "a"), await use(slots, "b")
+    await use(slots, "a")
+    assert await use(slots, "c") == second
+    assert await use(slots, "a") == first
+
+
+async def test_a_slot_that_was_given_back_goes_first() -> None:
+    slots = SlotPool(2)
+    await use(slots, "a")
+    second = await use(slots, "b")
+    slots.forget("b")
+    assert await use(slots, "c") == second
+
+
+async def test_who_finds_none_waits_in_line() -> None:
+    slots, order = SlotPool(1), list[str]()
+
+    async def wait_and_use(name: str) -> None:
+        async with slots.lend(name):
+            order.append(name)
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as tasks:
+        for name in "abc":
+            tasks.create_task(wait_and_use(name))
+    assert order == ["a", "b", "c"]
+
+
+async def test_a_holder_that_is_forgotten_in_use_leaves_no_trace() -> None:
+    slots = SlotPool(1)
+    async with slots.lend("a"):
+        slots.forget("a")
+    assert await use(slots, "b") == 0
+
+
+async def test_a_prompt_is_known_as_far_as_it_is_that_of_before_and_nobody_took_the_slot() -> None:
+    slots = SlotPool(1)
+    assert slots.cached("a", [1, 2, 3]) == 0
+    async with slots.lend("a") as slot:
+        slots.note(slot, [1, 2, 3, 4])
+    assert [slots.cached("a", prompt) for prompt in ([1, 2, 3, 4, 5], [1, 2], [1, 9, 3], [7])] == [4, 2, 1, 0]
+    assert slots.cached("b", [1, 2]) == 0
+    await use(slots, "b")
+    assert slots.cached("a", [1, 2, 3, 4]) == 0

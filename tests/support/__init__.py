@@ -1,0 +1,1 @@
+"""What the tests share: recordings, scripted parts, stand-in servers, small models."""

@@ -1,0 +1,102 @@
+"""Every stage of the recipe on a model and data so small that nothing is learned, and its checkpoint in the agent."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from audio.pcm import INPUT_RATE
+from pipeline.decoders.decoder import Close, Open, Sampling, Text, Unit
+from pipeline.decoders.torch_models import audio_native
+from pipeline.decoders.torch_models.step_audio import END, StepAudioConfig, StepAudioModules
+from tests.support.small_models import BYTES
+from tests.support.speech import recordings
+from tests.training.voices import RecordedSpeaker
+from training import evaluate_folder
+from training.model.build import CONTROL
+from training.recipe import TINY, Recipe
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:You are using 'rollout_func'"),  # pinned for that reason
+    pytest.mark.filterwarnings("ignore::FutureWarning"),  # of the trainers' own packages
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+STAGES = ["0-hearing", "1-cold-start", "2-distillation-1", "3-verified-rewards", "4-self-knowledge"]
+TEXT = {
+    "vocab_size": len(BYTES) + len(CONTROL),
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 1024,
+    "rms_norm_eps": 1e-6,
+    "rope_theta": 10_000.0,
+}
+AUDIO = {"n_mels": 128, "n_audio_ctx": 1500, "n_audio_state": 16, "n_audio_head": 4, "n_audio_layer": 1}
+
+
+def begin() -> tuple[StepAudioModules, PreTrainedTokenizerFast]:
+    """A random model of one layer whose tokens are bytes."""
+    torch.manual_seed(0)
+    backend = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(BYTES)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
+    backend.add_special_tokens(list(CONTROL))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=END, pad_token=END)  # type: ignore[no-untyped-call]
+    return StepAudioModules(StepAudioConfig.of(TEXT, AUDIO)), tokenizer
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    reports: list[str] = []
+
+    def recipe() -> Recipe:
+        return Recipe(folder, RecordedSpeaker(), begin, TINY, report=lambda stage, figures: reports.append(stage))
+
+    budget = iter((True, True, False))
+    assert recipe().run(lambda: next(budget)) is None
+    assert reports == STAGES[:2]
+    assert recipe().run() == folder / STAGES[-1]
+    assert reports == STAGES, "no stage ran twice"
+    return folder
+
+
+def test_every_stage_leaves_its_figures(trained: Path) -> None:
+    for stage in STAGES[1:]:
+        held_out = json.loads((trained / stage / "figures.json").read_text())["held_out"]
+        assert held_out["questions"] == TINY.tested + TINY.tested // 7
+        assert 0.3 < held_out["chance"] < 0.6
+
+
+def test_a_published_set_is_asked(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wav = recordings()["turn_02"].path
+    row = {"audio_path": str(wav), "question": "How?", "choice_a": "fast", "choice_b": "slowly", "answer_gt": "fast"}
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "mmsu.jsonl").write_text(f"{json.dumps(row)}\n" * 3)
+    answers = tmp_path / "answers.jsonl"
+    evaluate_folder.main(trained / STAGES[-1], tmp_path / "set", count=2, answers=answers)
+    printed = json.loads(capsys.readouterr().out)
+    assert (printed["questions"], printed["chance"]) == (2, 0.5)
+    assert len(answers.read_text().splitlines()) == 2
+
+
+async def test_the_agent_loads_it_and_it_hears(trained: Path) -> None:
+    decoder = await audio_native.load(trained / STAGES[-1], device="cpu", capacity=1000, threads=1)
+    try:
+        assert decoder.thinks
+        assert decoder.audio_encoder is not None
+        stream = decoder.audio_encoder.open()
+        stream.push(recordings()["turn_02"].pcm(INPUT_RATE))
+        context = decoder.open("")
+        asked: list[Unit] = [Open("user"), Text("Was I speaking fast or slowly?"), Close("user"), Open("assistant")]
+        await context.append([Open("user"), *stream.finish().units, Close("user"), *asked])
+        assert [part async for part in context.generate(Sampling(0, 1, 8))]
+        await context.close()
+    finally:
+        await decoder.close()
