@@ -91,6 +91,7 @@ class Agent:
             clock,
             self._floor.take_played,
             softer_db=engine.settings.turn.softer_db,
+            speaker_encoder=engine.speaker_encoder,
             sound_encoder=engine.decoder.audio_encoder,
             prosody=Prosody() if engine.settings.agent.prosody_note else None,
         )

@@ -11,6 +11,7 @@ from audio.pcm import silence
 from pipeline.backends import DECODERS, ENCODERS, loading
 from pipeline.decoders.decoder import Close, Decoder, Open, Sampling, Text
 from pipeline.encoders.encoder import Encoder
+from pipeline.listening.caller.speaker_encoder import Ge2eEncoder, SpeakerEncoder
 from pipeline.listening.smart_turn import SecondOpinion, SmartTurn
 from pipeline.listening.vad import FRAME_SAMPLES, SileroVad, Vad
 from pipeline.runtime.workers import Urgency, Workers
@@ -33,6 +34,7 @@ class Engine:
     synthesizer: VoiceCatalogue
     workers: Workers
     second_opinion: SecondOpinion | None = None
+    speaker_encoder: SpeakerEncoder | None = None
 
     @property
     def voice(self) -> str:
@@ -48,10 +50,13 @@ class Engine:
         `report` is called with each step that begins. Raises `ModelError`, `MissingPackage`, or what a backend raises.
         """
         vad_model, opinion_model = settings.vad.model, settings.turn.second_opinion
+        speaker_model = settings.turn.speaker_encoder
         with loading("vad", vad_model):
             vad = SileroVad(store.resolve(vad_model))
         with loading("second opinion", opinion_model):
             opinion = SmartTurn(store.resolve(opinion_model)) if opinion_model else None
+        with loading("speaker encoder", speaker_model):
+            speaker_encoder = Ge2eEncoder(store.resolve(speaker_model)) if speaker_model else None
         report(f"loading the encoder {settings.encoder.model}")
         with loading("encoder", settings.encoder.model):
             encoder = await ENCODERS[settings.encoder.backend].open(settings, store)
@@ -64,7 +69,7 @@ class Engine:
         settings = _with_room_of(decoder, settings)
         prepare = partial(_use_threads, settings.encoder.threads) if decoder.audio_encoder is not None else lambda: None
         workers = Workers(settings.workers.threads, prepare)
-        engine = cls(settings, vad, encoder, decoder, synthesizer, workers, opinion)
+        engine = cls(settings, vad, encoder, decoder, synthesizer, workers, opinion, speaker_encoder)
         report("warming up")
         await engine._warm_up()
         return engine

@@ -144,7 +144,9 @@ class TurnSettings(Section):
     min_speech_s: Seconds = 0.064
     """Speech shorter than this is a click or a breath."""
     softer_db: float = Field(default=9.0, ge=0, le=40)
-    """Speech softer than the caller's by more than this begins no turn; 0: all speech does."""
+    """Speech softer than the caller's by more than this begins no turn, unless it's their voice; 0: all speech does."""
+    speaker_encoder: str = "ge2e-speaker"
+    """Model that knows the caller's voice in softer speech; "": none."""
     prefix_padding_s: Seconds = 0.3
     """Audio kept from before speech was detected."""
     pause_s: Seconds = 0.064

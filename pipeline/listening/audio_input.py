@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from audio.pcm import INPUT_RATE, Pcm, silence
 from audio.ring_buffer import RingBuffer
 from pipeline.encoders.encoder import Encoder
-from pipeline.listening.caller_voice import CallerVoice
+from pipeline.listening.caller.caller_voice import CallerVoice
+from pipeline.listening.caller.speaker_encoder import SpeakerEncoder
 from pipeline.listening.echo_detector import WINDOW, EchoDetector
 from pipeline.listening.prosody import Prosody
 from pipeline.listening.sample_clock import SampleClock
@@ -40,12 +41,14 @@ class AudioInput:
         played: Callable[[], Pcm | None],
         *,
         softer_db: float = 0.0,
+        speaker_encoder: SpeakerEncoder | None = None,
         sound_encoder: Encoder | None = None,
         prosody: Prosody | None = None,
     ) -> None:
         """`played` returns the agent's sound that was played since its last call, at 16 kHz; None: silence.
 
-        `softer_db`: how much softer than the caller speech may be, as in `CallerVoice`.
+        `softer_db`: how much softer than the caller speech may be, as in `CallerVoice`. What is softer is the caller's
+        if `speaker_encoder` finds so; None: never.
         `sound_encoder` is that of a decoder that hears; `prosody` is for a decoder that reads how things are said.
         """
         self.received = 0
@@ -66,6 +69,7 @@ class AudioInput:
         self._recent = RingBuffer(_KEPT_SAMPLES)
         self._echo = EchoDetector()
         self._caller = CallerVoice(softer_db)
+        self._speaker_encoder = speaker_encoder
         self._opened = 0
         """First sample of the open utterance."""
         self._taken = 0
@@ -80,6 +84,7 @@ class AudioInput:
         self.received += len(pcm)
         self._arrivals.note(self.received)
         self._recent.push(pcm)
+        await self._compare_voices()
         probabilities = await self._workers.run(Urgency.DETECT, lambda: self._vad.push(pcm))
         if self.utterance is not None and in_turn:
             # Only now: what follows the end of a turn is taken back from it before anybody listens.
@@ -122,6 +127,14 @@ class AudioInput:
         """The client ends the turn: its speech ended with the newest sample if the person was `speaking`."""
         if speaking or self.timeline.speech_ended is None:
             self.timeline.speech_ended = self._arrivals.at(self.received)
+
+    async def _compare_voices(self) -> None:
+        """Find out whether speech that is too soft to begin a turn is the caller's all the same."""
+        encoder = self._speaker_encoder
+        if encoder is None or (comparison := self._caller.comparison()) is None:
+            return
+        if await self._workers.run(Urgency.LISTEN, lambda: comparison.same_voice(encoder)):
+            self._caller.know()
 
     def _decisions(self, probabilities: list[float]) -> Iterator[Decision]:
         for probability in probabilities:

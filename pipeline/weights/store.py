@@ -81,8 +81,8 @@ def known_models() -> Mapping[str, Model]:
 def needed_models(settings: PipelineSettings) -> tuple[str, ...]:
     """Names or paths of the models that an agent with these settings loads."""
     decoder = (settings.decoder.model,) if not settings.decoder.remote else ()
-    opinion = (settings.turn.second_opinion,) if settings.turn.second_opinion else ()
-    return (settings.vad.model, settings.encoder.model, *decoder, *_voice_models(settings.voice), *opinion)
+    turn = filter(None, (settings.turn.second_opinion, settings.turn.speaker_encoder))
+    return (settings.vad.model, settings.encoder.model, *decoder, *_voice_models(settings.voice), *turn)
 
 
 def _voice_models(voice: VoiceSettings) -> tuple[str, ...]:

@@ -51,3 +51,13 @@ async def test_a_television_begins_no_turn_and_the_caller_still_does(below_db: f
     finals = [event.final for event in listener.events if isinstance(event, Transcribed) and event.final]
     assert len(finals) == 2
     assert all("planet" in final for final in finals)
+
+
+async def test_a_caller_who_moves_away_is_known_by_their_voice() -> None:
+    said = recordings()
+    near, far = (said[name].pcm() for name in ("turn_06", "turn_14"))
+    async with loaded(serving.SETTINGS) as engine:
+        listener = await listened(engine, in_a_room(near, far * np.float32(10 ** (-15 / 20))))
+    assert len(listener.at(SpeechStarted)) == 2
+    finals = [event.final for event in listener.events if isinstance(event, Transcribed) and event.final]
+    assert "spell" in finals[1]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audio.pcm import INPUT_RATE, Pcm
-from pipeline.listening.caller_voice import CallerVoice
+from pipeline.listening.caller.caller_voice import CallerVoice
 from pipeline.listening.vad import FRAME_SAMPLES
 
 SOFTER_DB = 9.0
@@ -81,3 +81,58 @@ def test_zero_lets_everything_pass(db: float) -> None:
     caller = CallerVoice(0)
     hear(caller, voice(1, -10))
     assert all(hear(caller, voice(1, db)))
+
+
+def soft(caller: CallerVoice, seconds: float) -> list[bool]:
+    return hear(caller, voice(seconds, -35))
+
+
+def test_a_softer_voice_is_compared_with_the_caller_as_soft() -> None:
+    caller = known()
+    assert not any(soft(caller, 0.9))
+    assert caller.comparison() is None, "so little says nothing"
+    soft(caller, 0.2)
+    comparison = caller.comparison()
+    assert comparison is not None
+    assert np.std(comparison.caller) == pytest.approx(np.std(comparison.softer), rel=0.05)
+    assert caller.comparison() is None, "the same is not compared twice"
+
+
+def test_a_caller_who_was_known_by_their_voice_is_heard_from_the_beginning_on_and_followed() -> None:
+    caller = known()
+    soft(caller, 1.1)
+    assert caller.comparison() is not None
+    caller.know()
+    assert soft(caller, 0.032) == [True]
+    assert caller.waited_since == pytest.approx(3 * INPUT_RATE, abs=2 * FRAME_SAMPLES)
+    assert all(soft(caller, 2))
+    be_silent(caller, 1)
+    soft(caller, 1.1)
+    caller.know()
+    be_silent(caller, 1)
+    assert all(soft(caller, 1)), "by now it is known how softly they speak"
+
+
+def test_a_softer_voice_behind_a_caller_who_moved_away_is_not_theirs() -> None:
+    caller = known()
+    soft(caller, 1.1)
+    caller.know()
+    soft(caller, 1)
+    assert not all(hear(caller, voice(2, -50)))
+
+
+def test_a_caller_who_has_hardly_spoken_is_not_compared() -> None:
+    caller = CallerVoice(SOFTER_DB)
+    hear(caller, voice(1, -20))
+    be_silent(caller, 1)
+    assert not any(soft(caller, 4))
+    assert caller.comparison() is None
+
+
+def test_after_three_comparisons_the_voice_is_another() -> None:
+    caller = known()
+    compared = 0
+    for _ in range(40):
+        soft(caller, 0.2)
+        compared += caller.comparison() is not None
+    assert compared == 3

@@ -543,7 +543,7 @@ def test_without_npm_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ],
 )
 def test_each_voice_needs_its_own_models(voice: VoiceSettings, models: set[str]) -> None:
-    others = {"silero-vad", "whisper-tiny.en", "qwen2.5-coder-1.5b-instruct", "smart-turn-v3.2"}
+    others = {"silero-vad", "whisper-tiny.en", "qwen2.5-coder-1.5b-instruct", "smart-turn-v3.2", "ge2e-speaker"}
     assert set(needed_models(PipelineSettings(voice=voice))) == models | others
 
 

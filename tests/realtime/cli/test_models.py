@@ -17,7 +17,7 @@ def gguf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     file.touch()
     needed = "".join(f'[{table}]\nmodel = "{file}"\n' for table in ("vad", "encoder", "decoder"))
     cache = f'[models]\ncache = "{tmp_path}"\noffline = true\n'
-    turn = f'[turn]\nsecond_opinion = "{file}"\n'
+    turn = f'[turn]\nsecond_opinion = "{file}"\nspeaker_encoder = "{file}"\n'
     Path("config.toml").write_text(f'{needed}[voice]\nname = "{file}"\n{turn}{cache}')
     return file
 

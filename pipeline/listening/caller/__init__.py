@@ -1,0 +1,1 @@
+"""Whose speech it is: the caller's, or that of somebody behind them."""
