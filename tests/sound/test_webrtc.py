@@ -94,7 +94,8 @@ async def test_breaking_in_stops_the_sound_and_truncates_by_itself() -> None:
         await talker.ask("turn_06")
         await talker.until("output_audio_buffer.started")
         await phone.listen(lambda _: len(talker.heard()) > 1.5 * PLAYBACK_RATE)
-        saying = asyncio.create_task(phone.microphone.say(recordings()["barge_01"].pcm(MICROPHONE_RATE)))
+        # Not a mere request for silence, which may go without an answer.
+        saying = asyncio.create_task(phone.microphone.say(recordings()["barge_02"].pcm(MICROPHONE_RATE)))
         cleared = await talker.until("output_audio_buffer.cleared")
         heard_s, end = len(talker.heard()) / PLAYBACK_RATE, len(phone.sound())
         await talker.until("response.created")
