@@ -76,6 +76,7 @@ element("interrupt").onclick = interrupt;
 element("restart").onclick = () => call.restart();
 element("composer").onsubmit = send;
 element("open-settings").onclick = () => settings.open();
+element("choose-voice").onclick = () => settings.open().then(() => settings.voices.focus());
 element("open-help").onclick = () => helpDialog.showModal();
 listenForShortcuts(
   {
