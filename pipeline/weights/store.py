@@ -227,7 +227,7 @@ class ModelStore:
             return self.models[name]
         close = get_close_matches(name, self.models, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise ModelError(f"there is no model and no file or folder {name!r}; {hint}Models: {', '.join(self.models)}")
+        raise ModelError(f"there is no model and no file or folder {name!r}; {hint}There are: {', '.join(self.models)}")
 
     def _folder_of(self, name: str, model: Model) -> Path:
         for source in model.sources:
