@@ -237,6 +237,26 @@
     same(`privacy at ${page} with ${hosts.length} other hosts`, privacyNote({ sends_to: hosts }, page), note);
   }
 
+  {
+    const session = new Session();
+    const heard = (/** @type {string} */ id, /** @type {string} */ transcript) => ({
+      id,
+      type: "message",
+      role: "user",
+      content: [{ type: "input_audio", transcript }],
+    });
+    for (const id of ["u1", "u2"]) session.receive({ type: "input_audio_buffer.speech_started", item_id: id }, 0);
+    session.receive({ type: "conversation.item.input_audio_transcription.delta", item_id: "u1", delta: "How many" }, 0);
+    session.disconnect();
+    same("a turn without words is gone with its connection", session.entries.length, 1);
+    const items = [heard("u0", "Yeah."), heard("u1", "How many legs?"), heard("u2", "And arms?"), heard("u3", null)];
+    session.receive({ type: "antiphon.resumption", token: "t", resumed: true, items }, 1);
+    const texts = session.entries.map(({ text, state }) => `${text} ${state}`);
+    same("a resumed session has its words", texts, ["How many legs? final", "And arms? final"]);
+    session.receive({ type: "antiphon.resumption", token: "t", resumed: false, items: [heard("u9", "No.")] }, 2);
+    same("a new one leaves the page as it is", session.entries.length, 2);
+  }
+
   // Exports
 
   {

@@ -85,6 +85,9 @@ export class Session {
       case "session.updated":
         this.settings = event.session;
         return [];
+      case "antiphon.resumption":
+        if (event.resumed) this.#entries.recover(event.items, now);
+        return [];
       case "input_audio_buffer.speech_started":
         this.#hearing = true;
         this.#waiting = false;
