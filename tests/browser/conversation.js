@@ -9,6 +9,7 @@
     "call/session",
     "export/session-page",
     "export/transcript",
+    "view/timing/format",
     "view/timing/stages",
     "view/settings/voice-names",
     "view/welcome",
@@ -20,6 +21,7 @@
     { Session },
     { sessionPage },
     { transcript },
+    { formatDuration },
     { longestStep, waterfallRows },
     { nameOfVoice, soundOfVoice },
     { privacyNote },
@@ -213,6 +215,14 @@
     );
     same("the longest step", longestStep(rows), "Longest step: making sure that you had finished, 320 of 500 ms.");
     same("of nothing", longestStep([]), "");
+  }
+
+  for (const [ms, shown] of [
+    [999, "0:00"],
+    [65_000, "1:05"],
+    [3_725_000, "1:02:05"],
+  ]) {
+    same(`a call of ${ms} ms`, formatDuration(ms), shown);
   }
 
   for (const [id, name] of [

@@ -172,6 +172,7 @@ async def test_keys_and_focus(server: str) -> None:
         await page.keyboard.press("s")
         await call.until("document.body.dataset.phase === 'idle'")
         assert await page.evaluate(focused) == "start"
+        assert (await page.inner_text("#clock")).startswith("Ended after 0:")
         await page.click("#open-settings")
         await page.uncheck("#shortcuts")
         await page.click("#settings [type=submit]")
