@@ -84,12 +84,17 @@
       ],
     );
     tell("antiphon.playback", { state: "paused" }, 200);
+    tell("antiphon.overheard", { text: " Yeah." }, 250);
+    same("its words", shown()[1], ["user", "Yeah."]);
     tell("antiphon.playback", { state: "full" }, 300);
     same("a backchannel leaves no trace", [session.floor, shown()], ["agent", [["agent", "One two"]]]);
     tell("antiphon.playback", { state: "ducked" }, 400);
+    tell("antiphon.overheard", { text: "Stopping" }, 450);
     tell("input_audio_buffer.speech_started", { item_id: "u" }, 500);
     tell("antiphon.playback", { state: "full" }, 500);
-    tell("conversation.item.input_audio_transcription.delta", { item_id: "u", delta: "Stop" }, 600);
+    same("words stay until the turn has its own", shown()[1], ["user", "Stopping"]);
+    tell("conversation.item.input_audio_transcription.delta", { item_id: "u", delta: "Sto" }, 600);
+    tell("conversation.item.input_audio_transcription.delta", { item_id: "u", delta: "p" }, 600);
     same("a barge-in keeps its place", shown(), [
       ["agent", "One two"],
       ["user", "Stop"],

@@ -41,6 +41,11 @@ export class Session {
    * @type {UserEntry | null}
    */
   #overlap = null;
+  /**
+   * A turn that shows words overheard before it was one; its own replace them.
+   * @type {UserEntry | null}
+   */
+  #overheard = null;
 
   /** What was said, in order. */
   get entries() {
@@ -98,7 +103,7 @@ export class Session {
         this.#waiting = true;
         return [];
       case "conversation.item.input_audio_transcription.delta":
-        this.#turn(event.item_id, now).text += event.delta;
+        this.#addWords(this.#turn(event.item_id, now), event.delta);
         return [];
       case "conversation.item.input_audio_transcription.completed":
         this.#finalize(event.item_id, event.transcript.trim());
@@ -130,6 +135,10 @@ export class Session {
       case "antiphon.playback":
         this.#setOverlap(event.state !== "full", now);
         return answers.setPlayback(event.state, now, resumedAnswer(event));
+      case "antiphon.overheard":
+        if (this.#overlap) this.#overlap.text = event.text.trim();
+        this.#overheard = this.#overlap;
+        return [];
       case "antiphon.thoughts.delta":
         this.#think(event.response_id, event.delta, now);
         return [];
@@ -253,6 +262,15 @@ export class Session {
     entry.item = item;
     this.#overlap = null;
     return entry;
+  }
+
+  /**
+   * @param {UserEntry} entry
+   * @param {string} delta
+   */
+  #addWords(entry, delta) {
+    entry.text = this.#overheard === entry ? delta : entry.text + delta;
+    this.#overheard = null;
   }
 
   /**
