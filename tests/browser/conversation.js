@@ -94,10 +94,11 @@
     tell("antiphon.playback", { state: "full" }, 500);
     same("words stay until the turn has its own", shown()[1], ["user", "Stopping"]);
     tell("conversation.item.input_audio_transcription.delta", { item_id: "u", delta: "Sto" }, 600);
-    tell("conversation.item.input_audio_transcription.delta", { item_id: "u", delta: "p" }, 600);
+    same("as many as those", shown()[1], ["user", "Stopping"]);
+    tell("conversation.item.input_audio_transcription.delta", { item_id: "u", delta: "p it, please" }, 600);
     same("a barge-in keeps its place", shown(), [
       ["agent", "One two"],
-      ["user", "Stop"],
+      ["user", "Stop it, please"],
     ]);
     same("from its beginning", session.entries[1].at, 400);
     same("without the answer", session.disconnect(), []);

@@ -41,11 +41,8 @@ export class Session {
    * @type {UserEntry | null}
    */
   #overlap = null;
-  /**
-   * A turn that shows words overheard before it was one; its own replace them.
-   * @type {UserEntry | null}
-   */
-  #overheard = null;
+  /** An entry that shows words overheard before it was a turn, until it has as many of its own, which are `said`. */
+  #overheard = { entry: /** @type {UserEntry | null} */ (null), said: "" };
 
   /** What was said, in order. */
   get entries() {
@@ -137,7 +134,7 @@ export class Session {
         return answers.setPlayback(event.state, now, resumedAnswer(event));
       case "antiphon.overheard":
         if (this.#overlap) this.#overlap.text = event.text.trim();
-        this.#overheard = this.#overlap;
+        this.#overheard = { entry: this.#overlap, said: "" };
         return [];
       case "antiphon.thoughts.delta":
         this.#think(event.response_id, event.delta, now);
@@ -269,8 +266,12 @@ export class Session {
    * @param {string} delta
    */
   #addWords(entry, delta) {
-    entry.text = this.#overheard === entry ? delta : entry.text + delta;
-    this.#overheard = null;
+    const overheard = this.#overheard.entry === entry;
+    const said = overheard ? this.#overheard.said + delta : entry.text + delta;
+    this.#overheard.said = said;
+    if (overheard && said.length < entry.text.length) return;
+    entry.text = said;
+    this.#overheard.entry = null;
   }
 
   /**
