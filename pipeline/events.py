@@ -191,6 +191,13 @@ class Playback:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardOverAnswer:
+    """What somebody says over the agent's voice, so far and for all that is known; whether it is a turn is open."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutputDone:
     """The answer's item number `index` is finished or was cut short."""
 
@@ -254,6 +261,7 @@ Event = (
     | OutputAudio
     | Thoughts
     | Playback
+    | HeardOverAnswer
     | OutputDone
     | ResponseDone
     | Refused

@@ -187,12 +187,14 @@ def voices_at_hand(settings: PipelineSettings, store: ModelStore) -> VoiceCatalo
 
 def _known(settings: PipelineSettings, store: ModelStore) -> Iterator[VoiceGroup]:
     """The groups of voices in the model table."""
-    for name, model in store.models.items():
+    for model_name, model in store.models.items():
         if model.backend:
-            infos = tuple(VoiceInfo(voice, language, model.licence) for voice, language in model.voices.items())
+            infos = tuple(
+                VoiceInfo(name, voice.language, model.licence, voice.sex) for name, voice in model.voices.items()
+            )
             own = settings.voice.name if settings.voice.name in model.voices else infos[0].name
             asked = settings.voice.model_copy(update={"backend": model.backend, "name": own})
-            yield _part(settings.model_copy(update={"voice": asked}), store, infos, (name, *model.needs))
+            yield _part(settings.model_copy(update={"voice": asked}), store, infos, (model_name, *model.needs))
 
 
 def _part(

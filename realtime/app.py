@@ -89,6 +89,10 @@ def create_app(
                 "models": dict(service.models),
                 "voices": list(offer.voices),
                 "loaded_voices": list(offer.loaded_voices),
+                "voice_details": {
+                    voice.name: {"language": voice.language, "sex": voice.sex} for voice in offer.described_voices
+                },
+                "absent_voices": dict(offer.absent),
                 "sends_to": list(sends_to),
                 # A TURN server costs bandwidth: its credentials are for clients that have the key.
                 "ice_servers": [_as_ice_server(ice) for ice in ice_servers if knows_key or not ice.credential],

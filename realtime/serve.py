@@ -288,6 +288,7 @@ def _offer(engine: Engine, settings: Settings) -> Offer:
         language="en",
         thinks=engine.decoder.thinks,
         loaded_voices=tuple(listed.voice.name for listed in engine.synthesizer.list() if listed.state == "loaded"),
+        described_voices=tuple(engine.synthesizer.voices),
         absent=engine.synthesizer.absent(),
         max_characters=CHARACTERS_A_TOKEN * engine.settings.decoder.context_tokens,
         longest_clip_s=settings.turn.max_turn_s,

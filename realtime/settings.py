@@ -5,19 +5,10 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self, cast
+from typing import Literal, Self, cast
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    SecretStr,
-    StringConstraints,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
@@ -32,6 +23,7 @@ from pipeline.profiles import DEFAULT, Choice, ProfileName, choose, is_profile
 from pipeline.settings import PipelineSettings, Section
 from pipeline.weights.machine import Machine
 from pipeline.weights.store import ModelStore
+from realtime.spellings import AddressOrEmpty, CollectorUrl, Host, IceUrl, Network, Origin
 
 Layer = Mapping[str, object]
 """Settings from one place: tables of config.toml by name, each a mapping of its keys."""
@@ -45,20 +37,11 @@ _MOST_THREADS_PER_CORE = 4
 
 _LISTS = "; in the environment, a list is JSON or its parts separated by commas, and a list of tables is JSON"
 
-Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s]+$")]
-"""A web page's origin as browsers send it: scheme, host and port, without a path."""
-
-
-Proxy = Annotated[str, AfterValidator(lambda given: str(ip_network(given, strict=False)))]
-"""An address, or a network as in 10.0.0.0/8."""
-Host = Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9._-]+|[0-9A-Fa-f:]+)$")]
-"""A name of the server as the Host header has it, without the port; "*": any."""
-
 
 class IceServer(Section):
     """A STUN or TURN server, with the fields of a browser's `RTCIceServer`."""
 
-    urls: tuple[Annotated[str, StringConstraints(pattern=r"^(stun|turn)s?:[^\s?]+(\?transport=(udp|tcp))?$")], ...]
+    urls: tuple[IceUrl, ...]
     username: str = ""
     credential: SecretStr = SecretStr("")
 
@@ -78,7 +61,7 @@ class ServerSettings(Section):
     """PEM file with the certificate for TLS, and those that it is signed with; None: no TLS."""
     keyfile: Path | None = None
     """PEM file with the certificate's private key."""
-    trusted_proxies: tuple[Proxy, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()
     """Addresses and networks of reverse proxies whose forwarded headers count."""
     allowed_origins: tuple[Origin, ...] = ()
     """Origins of web pages that may connect, besides the server's own."""
@@ -127,7 +110,7 @@ class ServerSettings(Section):
     """A WebSocket on which its client sends nothing for this long is closed."""
     drain_s: float = Field(default=30, ge=0)
     """Longest time that SIGTERM gives turns which are under way."""
-    media_address: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]*$")] = ""
+    media_address: AddressOrEmpty = ""
     """IP address at which callers reach this machine's UDP ports; empty: at those that the machine knows of itself."""
     resume_s: float = Field(default=60, gt=0)
     """Time for which a client that lost its connection can resume its session."""
@@ -165,7 +148,7 @@ class MetricsSettings(Section):
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535)
     """Port that serves the metrics without a key; 0: no such port."""
-    traces_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    traces_url: CollectorUrl = ""
     """URL of an OTLP collector that takes traces over HTTP; empty: no traces are made."""
 
 

@@ -41,6 +41,7 @@ FLOORS = (
     ("realtime.terminal",),
     ("realtime.sessions", "realtime.limits"),
     ("realtime.protocol", "realtime.settings", "realtime.access", "realtime.shared_redis"),
+    ("realtime.spellings",),
     ("pipeline.agent",),
     ("pipeline.user_turns",),
     ("pipeline.answering",),

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from audio.pcm import Pcm
 
@@ -75,13 +75,19 @@ class Speech:
     words: tuple[WordTime, ...] = ()
 
 
+Sex = Literal["female", "male", ""]
+"""That of a voice; "" if it is unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class VoiceInfo:
-    """Name, language (a BCP 47 tag, "" if unknown) and licence ("" if unknown) of a voice, for people to choose by."""
+    """What people choose a voice by. What is unknown is ""."""
 
     name: str
     language: str
+    """A BCP 47 tag."""
     licence: str
+    sex: Sex = ""
 
 
 class Voice(Protocol):

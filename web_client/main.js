@@ -4,6 +4,7 @@ import { Call } from "./call/call.js";
 import { fetchServerInfo, signIn } from "./call/server.js";
 import { CallError } from "./errors.js";
 import { Preferences } from "./preferences.js";
+import { CallClock } from "./view/call-clock.js";
 import { Captions } from "./view/captions.js";
 import { find } from "./view/dom.js";
 import { ErrorBanner } from "./view/error-banner.js";
@@ -36,6 +37,7 @@ const saveMenu = new SaveMenu(element("save"), element("save-menu"), call);
 const errorBanner = new ErrorBanner(element("error"), actionFor);
 const textField = find(document, "#text", HTMLInputElement);
 const wakeLock = new WakeLock();
+const clock = new CallClock(element("clock"));
 
 let phase = call.phase;
 let renderPending = false;
@@ -76,6 +78,7 @@ element("interrupt").onclick = interrupt;
 element("restart").onclick = () => call.restart();
 element("composer").onsubmit = send;
 element("open-settings").onclick = () => settings.open();
+element("choose-voice").onclick = () => settings.open().then(() => settings.voices.focus());
 element("open-help").onclick = () => helpDialog.showModal();
 listenForShortcuts(
   {
@@ -135,6 +138,7 @@ function changePhase() {
   const isLost = !focused || focused === document.body || !focused.checkVisibility({ visibilityProperty: true });
   if (isLost) element(ended ? "start" : "mute").focus();
   phase = call.phase;
+  clock.phase = phase;
   element("announcer").textContent = ANNOUNCEMENTS[phase] ?? "";
 }
 

@@ -119,8 +119,13 @@ class Overlap:
         return self._phase
 
     def judge(self, look: Overheard, meaning: Meaning, text: str = "") -> None:
-        """Say what came of the newest look; that it is no barge-in holds until there is more speech."""
+        """Say what came of the newest look; that it is no barge-in holds until there is more speech.
+
+        An older look counts where it found a barge-in and the speech still goes on: slow looks would find none in time.
+        """
         if not self.is_newest(look):
+            if meaning is Meaning.TURN and self._look is not None and self._look.going_on:
+                self.claim()
             return
         self.text = text
         self._looked = True

@@ -10,7 +10,7 @@ from pipeline.answering.context import AnswerContext
 from pipeline.answering.floor import Floor
 from pipeline.commands import ServerVad
 from pipeline.encoders.encoder import EncoderStream, Glance, GlancingStream
-from pipeline.events import Playback, ResumedAnswer
+from pipeline.events import HeardOverAnswer, Playback, ResumedAnswer
 from pipeline.listening.audio_input import AudioInput
 from pipeline.listening.endpointing import phrases, samples
 from pipeline.listening.overlap import Overheard, Persisted, Released
@@ -92,6 +92,8 @@ class BargeIn:
             log.exception("speech over an answer could not be transcribed")
             look.overlap.judge(look, Meaning.NOTHING)
             return
+        if glance.text and not glance.doubted and not look.overlap.over:
+            self._context.outlet.emit(HeardOverAnswer(glance.text))
         found = self._meaning(OverheardWords(glance.text, glance.logprob, glance.doubted, look.going_on))
         text = glance.text if found in (Meaning.BACKCHANNEL, Meaning.ASIDE) and not look.going_on else ""
         look.overlap.judge(look, found, text)

@@ -21,6 +21,7 @@ from audio.errors import PlainError
 from pipeline.settings import PipelineSettings, VoiceSettings
 from pipeline.weights.snapshots import SnapshotSource, read_list, write_list
 from pipeline.weights.sources import InstalledSource, ModelFile, Progress, Source, SourceError, bytes_in
+from tts.synthesizer import Sex
 
 AnySource = Source | SnapshotSource
 
@@ -38,6 +39,14 @@ class ModelError(PlainError):
 
 
 @dataclass(frozen=True, slots=True)
+class TableVoice:
+    """A voice of models.toml: its language, as a BCP 47 tag, and its sex."""
+
+    language: str
+    sex: Sex
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A model of models.toml, which explains the fields."""
 
@@ -50,7 +59,7 @@ class Model:
     parameters: float = 0
     cached_per_token: int = 0
     backend: str = ""
-    voices: Mapping[str, str] = field(default_factory=dict)
+    voices: Mapping[str, TableVoice] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
     gains_db: Mapping[str, float] = field(default_factory=dict)
 
@@ -218,7 +227,7 @@ class ModelStore:
             return self.models[name]
         close = get_close_matches(name, self.models, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise ModelError(f"there is no model and no file or folder {name!r}; {hint}Models: {', '.join(self.models)}")
+        raise ModelError(f"there is no model and no file or folder {name!r}; {hint}There are: {', '.join(self.models)}")
 
     def _folder_of(self, name: str, model: Model) -> Path:
         for source in model.sources:

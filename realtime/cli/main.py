@@ -172,7 +172,7 @@ def voices(
     as_json: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
     config: Config = None,
 ) -> None:
-    """List the voices: engine, language, licence, size and state."""
+    """List the voices: engine, language, sex, licence, size and state."""
 
     async def work() -> None:
         from realtime.cli.voices import voices
@@ -185,7 +185,7 @@ def voices(
 @app.command(
     epilog=examples(
         "antiphon say 'Good morning.'",
-        "antiphon say 'How far is Neptune?' --out question.wav",
+        "antiphon say 'What is the capital of France?' --out question.wav",
         "antiphon say - < letter.txt",
     )
 )

@@ -94,6 +94,7 @@ def _as_data(listed: VoiceListing, default: str, loaded: Sequence[str]) -> dict[
         "default": listed.voice.name == default,
         "engine": listed.engine,
         "language": listed.voice.language,
+        "sex": listed.voice.sex,
         "licence": listed.voice.licence,
         "bytes": listed.bytes,
         "state": _state(listed, loaded),
@@ -101,15 +102,16 @@ def _as_data(listed: VoiceListing, default: str, loaded: Sequence[str]) -> dict[
 
 
 def _as_table(catalogue: VoiceCatalogue, loaded: Sequence[str]) -> Table:
-    table = Table("voice", "engine", "language", "licence", "size", "state", box=None, pad_edge=False)
+    table = Table("voice", "engine", "language", "sex", "licence", "size", "state", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
-    table.columns[4].justify = "right"
+    table.columns[5].justify = "right"
     for listed in catalogue.list():
         state = _state(listed, loaded)
         table.add_row(
             Text(listed.voice.name, "bold" if listed.voice.name == catalogue.first else ""),
             Text(listed.engine),
             Text(listed.voice.language or "-"),
+            Text(listed.voice.sex or "-"),
             Text(listed.voice.licence or "-"),
             Text(f"{listed.bytes / 1e6:,.0f} MB" if listed.bytes else "-", no_wrap=True),
             Text(state, _STYLES[state]),

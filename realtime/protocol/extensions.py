@@ -7,7 +7,7 @@ from typing import Literal
 from openai.types.realtime import ConversationItem
 from pydantic import BaseModel
 
-from pipeline.events import Playback
+from pipeline.events import HeardOverAnswer, Playback
 from pipeline.runtime.ids import new_id
 
 
@@ -40,8 +40,22 @@ class PlaybackEvent(BaseModel):
     """Start and end, in milliseconds of the item's audio, of its words around the pause."""
 
 
-def playback_event(playback: Playback) -> PlaybackEvent:
-    """The event of a client that is asked to play so."""
+class OverheardEvent(BaseModel):
+    """What somebody says over the answer, so far; whether it is a turn is open."""
+
+    type: Literal["antiphon.overheard"]
+    event_id: str
+    text: str
+
+
+def overlap_event(event: Playback | HeardOverAnswer) -> PlaybackEvent | OverheardEvent:
+    """The event of a client that plays as it is asked, while somebody speaks over the answer."""
+    if isinstance(event, HeardOverAnswer):
+        return OverheardEvent(type="antiphon.overheard", event_id=new_id("event"), text=event.text)
+    return _playback_event(event)
+
+
+def _playback_event(playback: Playback) -> PlaybackEvent:
     event = PlaybackEvent(type="antiphon.playback", event_id=new_id("event"), state=playback.state)
     if (resumed := playback.resumed) is not None:
         event.item_id = resumed.item_id
@@ -83,4 +97,4 @@ class ResumptionEvent(BaseModel):
     """The conversation as the server continues it; of the last answer only the words that were played."""
 
 
-ExtensionEvent = PlaybackEvent | OutputAudioEvent | ThoughtsDeltaEvent | ResumptionEvent
+ExtensionEvent = PlaybackEvent | OverheardEvent | OutputAudioEvent | ThoughtsDeltaEvent | ResumptionEvent

@@ -47,6 +47,7 @@ from pipeline.events import (
     Cleared,
     Committed,
     Event,
+    HeardOverAnswer,
     IdleTimeout,
     ItemAdded,
     ItemDeleted,
@@ -72,7 +73,7 @@ from pipeline.runtime.ids import new_id
 from pipeline.runtime.timeline import Timeline
 from realtime.protocol import session_config
 from realtime.protocol.conversation_events import report_input, report_item, report_transcription
-from realtime.protocol.extensions import Extensions, OutputAudioEvent, ThoughtsDeltaEvent, playback_event
+from realtime.protocol.extensions import Extensions, OutputAudioEvent, ThoughtsDeltaEvent, overlap_event
 from realtime.protocol.input_audio import InputBuffer, read_clip
 from realtime.protocol.item_codec import audio_place, to_item
 from realtime.protocol.parsing import Invalid, ServerEvent, error_event, parse
@@ -192,10 +193,8 @@ class Session:
                     delta=event.delta,
                 )
                 return [delta]
-            case Playback():
-                if not self.extensions.playback:
-                    return []
-                return [playback_event(event)]
+            case Playback() | HeardOverAnswer():
+                return [overlap_event(event)] if self.extensions.playback else []
             case Refused():
                 return [error_event(event.code, event.message, event.param, event.event_id)]
             case SpeechStarted() | SpeechStopped() | IdleTimeout() | Committed() | Cleared():

@@ -27,6 +27,7 @@ from pipeline.decoders.decoder import Tool, ToolChoice
 from pipeline.thinking.schedule import MODE_OF_EFFORT, Mode
 from realtime.protocol.audio_format import PCM_RATES, AudioFormat
 from realtime.protocol.parsing import Invalid
+from tts.synthesizer import VoiceInfo
 
 FIRST_FORMAT = AudioFormat()
 """Audio format of a session, in both directions, unless the client asks for another."""
@@ -47,6 +48,8 @@ class Offer:
     """Whether the decoder can think."""
     loaded_voices: tuple[str, ...] = ()
     """Voices that are loaded."""
+    described_voices: tuple[VoiceInfo, ...] = ()
+    """The available voices with what people choose them by."""
     absent: Mapping[str, str] = field(default_factory=dict)
     """Known voices that are not available here, and for each what to do."""
     max_characters: int = 2**20

@@ -7,7 +7,16 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 
-from pipeline.events import Event, OutputAudio, OutputText, Playback, SpeechStarted, SpeechStopped, Thoughts
+from pipeline.events import (
+    Event,
+    HeardOverAnswer,
+    OutputAudio,
+    OutputText,
+    Playback,
+    SpeechStarted,
+    SpeechStopped,
+    Thoughts,
+)
 from realtime.protocol.session_state import SessionState, from_json, to_json
 from realtime.sessions.state_store import StateStore, StoreError
 
@@ -17,7 +26,7 @@ _TICK_S = 1.0
 """Longest time between a word that is played and the saved state that has it."""
 _REFRESH_S = 20.0
 """Interval at which an unchanged state is saved again, so that it outlives the session and not the store's memory."""
-_UNCHANGING = (OutputAudio, OutputText, Thoughts, Playback, SpeechStarted, SpeechStopped)
+_UNCHANGING = (OutputAudio, OutputText, Thoughts, Playback, HeardOverAnswer, SpeechStarted, SpeechStopped)
 """Events that are too many to save at each, and that change nothing but what is being said."""
 
 

@@ -9,6 +9,7 @@
     "call/session",
     "export/session-page",
     "export/transcript",
+    "view/timing/format",
     "view/timing/stages",
     "view/settings/voice-names",
     "view/welcome",
@@ -20,8 +21,9 @@
     { Session },
     { sessionPage },
     { transcript },
+    { formatDuration },
     { longestStep, waterfallRows },
-    { describeVoice },
+    { nameOfVoice, soundOfVoice },
     { privacyNote },
   ] = await Promise.all(modules.map((module) => import(`/${module}.js`)));
   const BLOCK = 480; // samples of 20 ms
@@ -82,15 +84,21 @@
       ],
     );
     tell("antiphon.playback", { state: "paused" }, 200);
+    tell("antiphon.overheard", { text: " Yeah." }, 250);
+    same("its words", shown()[1], ["user", "Yeah."]);
     tell("antiphon.playback", { state: "full" }, 300);
     same("a backchannel leaves no trace", [session.floor, shown()], ["agent", [["agent", "One two"]]]);
     tell("antiphon.playback", { state: "ducked" }, 400);
+    tell("antiphon.overheard", { text: "Stopping" }, 450);
     tell("input_audio_buffer.speech_started", { item_id: "u" }, 500);
     tell("antiphon.playback", { state: "full" }, 500);
-    tell("conversation.item.input_audio_transcription.delta", { item_id: "u", delta: "Stop" }, 600);
+    same("words stay until the turn has its own", shown()[1], ["user", "Stopping"]);
+    tell("conversation.item.input_audio_transcription.delta", { item_id: "u", delta: "Sto" }, 600);
+    same("as many as those", shown()[1], ["user", "Stopping"]);
+    tell("conversation.item.input_audio_transcription.delta", { item_id: "u", delta: "p it, please" }, 600);
     same("a barge-in keeps its place", shown(), [
       ["agent", "One two"],
-      ["user", "Stop"],
+      ["user", "Stop it, please"],
     ]);
     same("from its beginning", session.entries[1].at, 400);
     same("without the answer", session.disconnect(), []);
@@ -215,16 +223,26 @@
     same("of nothing", longestStep([]), "");
   }
 
-  for (const [name, description] of [
-    ["af_heart", "Heart (female, American English)"],
-    ["bm_george", "George (male, British English)"],
-    ["pf_dora", "Dora (female, Brazilian Portuguese)"],
-    ["en_US-joe-medium", "Joe (American English)"],
-    ["en_GB-jenny_dioco-medium", "Jenny Dioco (British English)"],
+  for (const [ms, shown] of [
+    [999, "0:00"],
+    [65_000, "1:05"],
+    [3_725_000, "1:02:05"],
+  ]) {
+    same(`a call of ${ms} ms`, formatDuration(ms), shown);
+  }
+
+  for (const [id, name] of [
+    ["af_heart", "Heart"],
+    ["en_US-joe-medium", "Joe"],
+    ["en_GB-jenny_dioco-medium", "Jenny Dioco"],
     ["alloy", "alloy"],
   ]) {
-    same(`the voice ${name}`, describeVoice(name), description);
+    same(`the voice ${id}`, nameOfVoice(id), name);
   }
+  same("a voice that is known", soundOfVoice({ language: "en-GB", sex: "male" }), "male, British English");
+  same("a voice of which only the language is", soundOfVoice({ language: "pt-BR", sex: "" }), "Brazilian Portuguese");
+  same("a voice of which nothing is", soundOfVoice({ language: "", sex: "" }), "");
+  same("a voice that the server does not describe", soundOfVoice(undefined), "");
 
   for (const [hosts, page, note] of [
     [[], "localhost", "Everything runs on this computer. Nothing you say leaves it."],
@@ -233,6 +251,26 @@
     [["a.example", "b.example"], "x", "Runs on x, and sends what you say to a.example and b.example."],
   ]) {
     same(`privacy at ${page} with ${hosts.length} other hosts`, privacyNote({ sends_to: hosts }, page), note);
+  }
+
+  {
+    const session = new Session();
+    const heard = (/** @type {string} */ id, /** @type {string} */ transcript) => ({
+      id,
+      type: "message",
+      role: "user",
+      content: [{ type: "input_audio", transcript }],
+    });
+    for (const id of ["u1", "u2"]) session.receive({ type: "input_audio_buffer.speech_started", item_id: id }, 0);
+    session.receive({ type: "conversation.item.input_audio_transcription.delta", item_id: "u1", delta: "How many" }, 0);
+    session.disconnect();
+    same("a turn without words is gone with its connection", session.entries.length, 1);
+    const items = [heard("u0", "Yeah."), heard("u1", "How many legs?"), heard("u2", "And arms?"), heard("u3", null)];
+    session.receive({ type: "antiphon.resumption", token: "t", resumed: true, items }, 1);
+    const texts = session.entries.map(({ text, state }) => `${text} ${state}`);
+    same("a resumed session has its words", texts, ["How many legs? final", "And arms? final"]);
+    session.receive({ type: "antiphon.resumption", token: "t", resumed: false, items: [heard("u9", "No.")] }, 2);
+    same("a new one leaves the page as it is", session.entries.length, 2);
   }
 
   // Exports

@@ -38,7 +38,9 @@ async def test_the_first_screen_says_what_it_is_and_asks_without_a_microphone(se
         call = await open_page(browser, server)
         await call.until("!document.querySelector('#privacy').hidden")
         assert await call.page.inner_text("#privacy") == "Everything runs on this computer. Nothing you say leaves it."
-        assert "whisper" in await call.page.inner_text("#models")
+        models = await call.page.inner_text("#models span")
+        assert "whisper" in models
+        assert models.endswith("Joe (male, American English) speaks.")
         await call.page.click("#examples li:first-child button")
         await call.until(FINISHED)
         (_, asked), (_, answer) = await captions(call)
@@ -62,6 +64,19 @@ async def test_it_names_the_hosts_that_hear_what_is_said(server: str) -> None:
         await call.until("!document.querySelector('#privacy').hidden")
         note = "Runs on this computer, and sends what you say to models.example."
         assert await call.page.inner_text("#privacy") == note
+
+
+async def test_a_voice_is_heard_and_chosen_from_the_first_screen(server: str) -> None:
+    async with chromium(silence(RATE)) as browser:
+        call = await open_page(browser, server)
+        await call.page.click("#choose-voice")
+        await call.until("document.activeElement.name === 'voice'")
+        assert await call.page.inner_text("#voices label:has(:checked)") == "Joe\nmale, American English"
+        await call.page.get_by_label("Listen to Joe").click()
+        await call.until("document.querySelector('[aria-label=\"Stop Joe\"]')")
+        await call.until("document.querySelector('[aria-label=\"Listen to Joe\"]')")
+        assert np.abs((await call.sides()).loudspeaker).max() > 0.05
+        check(call, server)
 
 
 @pytest.mark.parametrize("connection", ["webrtc", "websocket"])
@@ -157,6 +172,7 @@ async def test_keys_and_focus(server: str) -> None:
         await page.keyboard.press("s")
         await call.until("document.body.dataset.phase === 'idle'")
         assert await page.evaluate(focused) == "start"
+        assert (await page.inner_text("#clock")).startswith("Ended after 0:")
         await page.click("#open-settings")
         await page.uncheck("#shortcuts")
         await page.click("#settings [type=submit]")

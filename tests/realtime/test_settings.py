@@ -155,7 +155,27 @@ def test_lists_and_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyP
         ),
         (
             '[server]\nallowed_origins = [\n  "https://ok.example",\n  "https://with.path/",\n]\n',
-            "settings.toml:2: server.allowed_origins = 'https://with.path/': String should match",
+            "settings.toml:2: server.allowed_origins = 'https://with.path/': should be an origin as browsers send it",
+        ),
+        (
+            "[server]\nallowed_origins = ['localhost']\n",
+            "settings.toml:2: server.allowed_origins = 'localhost': should be an origin as browsers send it",
+        ),
+        (
+            "[server]\nallowed_hosts = ['http://talk.example']\n",
+            "settings.toml:2: server.allowed_hosts = 'http://talk.example': should be a name or an address without",
+        ),
+        (
+            "[server]\ntrusted_proxies = ['proxy']\n",
+            "settings.toml:2: server.trusted_proxies = 'proxy': should be an IP address or a network, as in",
+        ),
+        (
+            "[server]\nmedia_address = 'here'\n",
+            "settings.toml:2: server.media_address = 'here': should be an IP address, as in 192.0.2.1, or empty",
+        ),
+        (
+            "[metrics]\ntraces_url = 'collector:4318'\n",
+            "settings.toml:2: metrics.traces_url = 'collector:4318': should be the URL of a collector",
         ),
         (
             "[turn]\nsilense_s = 1\n",
@@ -166,7 +186,7 @@ def test_lists_and_secrets_come_from_the_environment(monkeypatch: pytest.MonkeyP
         ("[decoder]\napi_key = 3\n", "settings.toml:2: decoder.api_key = (secret): should be a valid string"),
         (
             '[server]\nice_servers = [{ urls = ["http://a.example"] }]\n',
-            "settings.toml:2: server.ice_servers.urls = 'http://a.example': String should match",
+            "settings.toml:2: server.ice_servers.urls = 'http://a.example': should be the URL of a STUN",
         ),
         (
             '[server]\nice_servers = [{ urls = ["stun:a.example"], credential = 3 }]\n',

@@ -178,6 +178,8 @@ async def test_health_is_open_and_the_guard_stands_before_every_route() -> None:
             "models": {"decoder": "scripted"},
             "voices": ["joe"],
             "loaded_voices": [],
+            "voice_details": {},
+            "absent_voices": {},
             "sends_to": [],
             "ice_servers": [],
         }

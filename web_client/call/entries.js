@@ -85,6 +85,23 @@ export class EntryList {
     return this.answers.findLast((entry) => entry.item === item);
   }
 
+  /**
+   * Take in turns of the user whose words came while there was no connection.
+   * @param {any[]} items the conversation as the server continues it
+   * @param {number} now
+   */
+  recover(items, now) {
+    const known = new Set(this.all.map(({ item }) => item));
+    const last = items.findLastIndex(({ id }) => known.has(id));
+    for (const [position, { id, content }] of items.entries()) {
+      const said = content?.find((/** @type {any} */ { type }) => type === "input_audio")?.transcript?.trim();
+      if (!said || (position <= last && !known.has(id))) continue;
+      const entry = this.user(id) ?? this.add(userEntry(id, now));
+      entry.text = said;
+      entry.state = "final";
+    }
+  }
+
   /** @param {string} item */
   user(item) {
     return this.all.filter((entry) => entry.role === "user").findLast((entry) => entry.item === item);

@@ -2,10 +2,14 @@
 
 import { CallError } from "../errors.js";
 
+/** What is known of a voice; "" where it is not. @typedef {{language: string, sex: string}} VoiceDetails */
+
 /**
  * @typedef {object} ServerInfo
  * @property {{encoder: string, decoder: string, voice: string}} models
  * @property {string[]} voices names that `session.update` accepts
+ * @property {Record<string, VoiceDetails>} voice_details
+ * @property {Record<string, string>} absent_voices voices that could be there, and for each what to do
  * @property {string[]} sends_to hosts other than the server to which it sends what it hears or says
  * @property {RTCIceServer[]} ice_servers those with credentials only for callers with the API key
  */

@@ -41,6 +41,8 @@ export class Session {
    * @type {UserEntry | null}
    */
   #overlap = null;
+  /** An entry that shows words overheard before it was a turn, until it has as many of its own, which are `said`. */
+  #overheard = { entry: /** @type {UserEntry | null} */ (null), said: "" };
 
   /** What was said, in order. */
   get entries() {
@@ -85,6 +87,9 @@ export class Session {
       case "session.updated":
         this.settings = event.session;
         return [];
+      case "antiphon.resumption":
+        if (event.resumed) this.#entries.recover(event.items, now);
+        return [];
       case "input_audio_buffer.speech_started":
         this.#hearing = true;
         this.#waiting = false;
@@ -95,7 +100,7 @@ export class Session {
         this.#waiting = true;
         return [];
       case "conversation.item.input_audio_transcription.delta":
-        this.#turn(event.item_id, now).text += event.delta;
+        this.#addWords(this.#turn(event.item_id, now), event.delta);
         return [];
       case "conversation.item.input_audio_transcription.completed":
         this.#finalize(event.item_id, event.transcript.trim());
@@ -127,6 +132,10 @@ export class Session {
       case "antiphon.playback":
         this.#setOverlap(event.state !== "full", now);
         return answers.setPlayback(event.state, now, resumedAnswer(event));
+      case "antiphon.overheard":
+        if (this.#overlap) this.#overlap.text = event.text.trim();
+        this.#overheard = { entry: this.#overlap, said: "" };
+        return [];
       case "antiphon.thoughts.delta":
         this.#think(event.response_id, event.delta, now);
         return [];
@@ -250,6 +259,19 @@ export class Session {
     entry.item = item;
     this.#overlap = null;
     return entry;
+  }
+
+  /**
+   * @param {UserEntry} entry
+   * @param {string} delta
+   */
+  #addWords(entry, delta) {
+    const overheard = this.#overheard.entry === entry;
+    const said = overheard ? this.#overheard.said + delta : entry.text + delta;
+    this.#overheard.said = said;
+    if (overheard && said.length < entry.text.length) return;
+    entry.text = said;
+    this.#overheard.entry = null;
   }
 
   /**

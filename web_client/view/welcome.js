@@ -1,7 +1,7 @@
 /** What the page shows before a conversation: what this is, who listens, and what to ask. */
 
 import { find } from "./dom.js";
-import { describeVoice } from "./settings/voice-names.js";
+import { nameOfVoice, soundOfVoice } from "./settings/voice-names.js";
 
 /** @typedef {import("../call/server.js").ServerInfo} ServerInfo */
 
@@ -16,7 +16,9 @@ export class Welcome {
    */
   constructor(section, ask) {
     this.#section = section;
-    for (const button of section.querySelectorAll("button")) button.onclick = () => ask(button.textContent ?? "");
+    for (const example of section.querySelectorAll("#examples button")) {
+      example.addEventListener("click", () => ask(example.textContent ?? ""));
+    }
   }
 
   /** @param {ServerInfo | null} server */
@@ -27,7 +29,9 @@ export class Welcome {
     if (!server) return;
     find(privacy, "span").textContent = privacyNote(server, location.hostname);
     const { encoder, decoder, voice } = server.models;
-    models.textContent = `${encoder} listens, ${decoder} answers, ${describeVoice(voice)} speaks.`;
+    const sound = soundOfVoice(server.voice_details[voice]);
+    const speaker = sound ? `${nameOfVoice(voice)} (${sound})` : nameOfVoice(voice);
+    find(models, "span").textContent = `${encoder} listens, ${decoder} answers, ${speaker} speaks.`;
   }
 
   /**

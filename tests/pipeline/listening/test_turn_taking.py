@@ -162,7 +162,15 @@ def test_a_backchannel_that_goes_on_is_heard_again() -> None:
     assert play(turn, ".") == [SpeechBegan(FRAME, interrupting=True)]
 
 
-def test_what_an_older_look_found_counts_no_more() -> None:
+def test_a_barge_in_that_an_older_look_found_counts_while_the_speech_goes_on() -> None:
+    turn = overlapped()
+    older = play(turn, "S" * 9)
+    assert play(turn, "S" * 12) == [Overheard(FRAME, going_on=True, overlap=WHICHEVER)]
+    judge(older, barge_in=True)
+    assert play(turn, "S") == [SpeechBegan(FRAME, interrupting=True)]
+
+
+def test_what_an_older_look_found_counts_no_more_once_all_was_said() -> None:
     turn = overlapped()
     older = play(turn, "S" * 9)
     play(turn, "SS" + "." * 6)

@@ -12,7 +12,16 @@ from audio.pcm import INPUT_RATE
 from audio.resampler import Resampler
 from pipeline.commands import Audio, Cancel, Clear, Hush, SemanticVad, Update
 from pipeline.conversation.rendering import STOPPED
-from pipeline.events import ItemAdded, ItemTruncated, OutputAudio, Playback, ResponseDone, SpeechStarted, Transcribed
+from pipeline.events import (
+    HeardOverAnswer,
+    ItemAdded,
+    ItemTruncated,
+    OutputAudio,
+    Playback,
+    ResponseDone,
+    SpeechStarted,
+    Transcribed,
+)
 from pipeline.listening.vad import FRAME_SAMPLES
 from tests.support.talk import SETTINGS, TEN_WORDS, Talk, answered, talk
 
@@ -160,7 +169,7 @@ async def test_words_stop_it_and_the_time_that_it_waited_was_not_heard() -> None
         await break_in(conversation, 1.0)
         (cut,) = conversation.all(ItemTruncated)
         assert cut.heard_s == pytest.approx(0.9 + 0.1, abs=0.25)
-        kinds = [kind for kind in conversation.kinds() if kind != "Refused"]
+        kinds = [kind for kind in conversation.kinds() if kind not in ("HeardOverAnswer", "Refused")]
         assert kinds[:4] == ["Playback", "SpeechStarted", "ItemTruncated", "Playback"]
         assert playback(conversation) == ["ducked", "paused", "full"]
 
@@ -228,3 +237,10 @@ async def test_its_own_echo_does_not_stop_it(delay_s: float) -> None:
         assert "paused" not in playback(conversation)
         assert len(conversation.all(SpeechStarted)) == 1
         assert [event.status for event in conversation.all(ResponseDone)] == ["completed"]
+
+
+async def test_what_is_said_over_the_voice_is_shown_while_it_is_open_what_it_means() -> None:
+    async with speaking("Yeah.") as conversation:
+        await break_in(conversation, 0.5)
+        assert {event.text for event in conversation.all(HeardOverAnswer)} == {"Yeah."}
+        assert not conversation.all(SpeechStarted)

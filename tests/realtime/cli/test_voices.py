@@ -31,6 +31,7 @@ def test_lists_the_voices_and_what_would_fetch_them() -> None:
         "default": True,
         "engine": "piper",
         "language": "en-US",
+        "sex": "male",
         "licence": "CC0-1.0",
         "bytes": 63_206_088,
         "state": "to be fetched",

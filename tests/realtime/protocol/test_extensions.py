@@ -65,6 +65,12 @@ def test_playback_events_go_only_to_clients_that_ask(state: Literal["full", "duc
     assert "item_id" not in event
 
 
+def test_words_over_an_answer_go_only_to_clients_that_follow_it() -> None:
+    assert report(thinking_session(), on.HeardOverAnswer("Hang on")) == []
+    (event,) = report(thinking_session(playback=True), on.HeardOverAnswer("Hang on"))
+    assert (event["type"], event["text"]) == ("antiphon.overheard", "Hang on")
+
+
 def test_a_client_learns_where_the_words_are_that_a_pause_broke_off() -> None:
     resumed = on.ResumedAnswer("resp_1", "item_1", 8_000, ((0, 800), (1_000, 1_600)))
     (event,) = report(thinking_session(playback=True), on.Playback("full", resumed))

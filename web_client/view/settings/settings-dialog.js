@@ -3,8 +3,7 @@
 import { CAN_CHOOSE_SPEAKER, listMicrophones, listSpeakers } from "../../audio/devices.js";
 import { fetchServerInfo } from "../../call/server.js";
 import { find } from "../dom.js";
-import { describeVoice } from "./voice-names.js";
-import { VoiceSample } from "./voice-sample.js";
+import { VoiceList } from "./voice-list.js";
 
 const SYSTEM_DEFAULT = "System default";
 /** @type {Record<string, string>} */
@@ -17,7 +16,6 @@ export class SettingsDialog {
   #dialog;
   #preferences;
   #call;
-  #sample;
 
   /**
    * @param {HTMLDialogElement} dialog
@@ -28,9 +26,9 @@ export class SettingsDialog {
     this.#dialog = dialog;
     this.#preferences = preferences;
     this.#call = call;
-    this.#sample = new VoiceSample(find(dialog, "#listen", HTMLButtonElement), () => ({
+    const template = find(dialog, "#voice-row", HTMLTemplateElement);
+    this.voices = new VoiceList(find(dialog, "#voice-list"), template, find(dialog, "#more-voices"), () => ({
       key: preferences.key,
-      voice: this.#select("voice").value || (this.#select("voice").dataset.default ?? ""),
       output: { volume: this.#input("volume").valueAsNumber, speakerId: this.#select("speaker").value },
     }));
     find(dialog, "form", HTMLFormElement).onsubmit = (event) => {
@@ -47,8 +45,7 @@ export class SettingsDialog {
 
   async open() {
     const { deviceId, speakerId, voice, instructions, eagerness, connection, ...others } = this.#preferences.chosen;
-    const chosen = /** @type {[string, string][]} */ (voice ? [[describeVoice(voice), voice]] : []);
-    fillSelect(this.#select("voice"), "The server's default", chosen, voice);
+    this.voices.chosen = voice;
     const field = find(this.#dialog, "#instructions", HTMLTextAreaElement);
     field.value = instructions;
     field.placeholder = this.#call.session.settings?.instructions ?? "";
@@ -71,7 +68,7 @@ export class SettingsDialog {
     const chosen = {
       deviceId: this.#select("microphone").value,
       speakerId: this.#select("speaker").value,
-      voice: this.#select("voice").value,
+      voice: this.voices.chosen,
       instructions: find(this.#dialog, "#instructions", HTMLTextAreaElement).value.trim(),
       eagerness: /** @type {Choices["eagerness"]} */ (this.#checked("eagerness")),
       connection: /** @type {Choices["connection"]} */ (this.#checked("connection")),
@@ -107,7 +104,7 @@ export class SettingsDialog {
 
   /** Undo what a dialog that was cancelled has tried out. */
   #revert() {
-    this.#sample.stop();
+    this.voices.stop();
     this.#call.setVolume(this.#preferences.chosen.volume);
   }
 
@@ -121,12 +118,9 @@ export class SettingsDialog {
     const note = find(this.#dialog, "#engine");
     note.textContent = "";
     if (!server) return;
-    const { encoder, decoder, voice } = server.models;
+    const { encoder, decoder } = server.models;
     note.textContent = `The server listens with ${encoder} and answers with ${decoder}.`;
-    const select = this.#select("voice");
-    select.dataset.default = voice;
-    const choices = server.voices.map((name) => /** @type {[string, string]} */ ([describeVoice(name), name]));
-    fillSelect(select, `Default: ${describeVoice(voice)}`, choices, select.value);
+    this.voices.show(server);
   }
 
   /** @param {string} id */

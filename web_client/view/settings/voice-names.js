@@ -1,31 +1,22 @@
 /** Names of voices as people read them. */
 
-/** Kokoro's names: the first letter stands for the language, the second for the sex. @type {Record<string, string>} */
-const KOKORO_LANGUAGES = {
-  a: "en-US",
-  b: "en-GB",
-  e: "es",
-  f: "fr",
-  h: "hi",
-  i: "it",
-  j: "ja",
-  p: "pt-BR",
-  z: "zh",
-};
+/** @typedef {import("../../call/server.js").VoiceDetails} VoiceDetails */
 
 /**
- * "Heart (female, American English)" for a voice whose engine encodes that in its name; other names stay as they are.
- * @param {string} name
+ * The person's name of a voice: "Heart" of Kokoro's af_heart, "Joe" of Piper's en_US-joe-medium. Others stay as they are.
+ * @param {string} id
  */
-export function describeVoice(name) {
-  const kokoro = /^([abefhijpz])([fm])_(\w+)$/.exec(name);
-  if (kokoro) {
-    const [, language, sex, person] = kokoro;
-    return `${capitalized(person)} (${sex === "f" ? "female" : "male"}, ${languageName(KOKORO_LANGUAGES[language])})`;
-  }
-  const piper = /^([a-z]{2})_([A-Z]{2})-([a-z_]+)-\w+$/.exec(name);
-  if (piper) return `${capitalized(piper[3])} (${languageName(`${piper[1]}-${piper[2]}`)})`;
-  return name;
+export function nameOfVoice(id) {
+  const person = /^[abefhijpz][fm]_(\w+)$/.exec(id) ?? /^[a-z]{2}_[A-Z]{2}-([a-z_]+)-\w+$/.exec(id);
+  return person ? capitalized(person[1]) : id;
+}
+
+/**
+ * What is known of a voice, in words: "male, American English"; "" if nothing is.
+ * @param {VoiceDetails | undefined} details
+ */
+export function soundOfVoice(details) {
+  return [details?.sex, details?.language && languageName(details.language)].filter(Boolean).join(", ");
 }
 
 /** @param {string} tag BCP 47 */
