@@ -251,7 +251,9 @@ def limits_of(server: ServerSettings) -> Limits:
         clients=clients,
         loop_lag_s=server.loop_lag_s,
         first_packet_s=server.first_packet_s,
-        pace=PaceLimits(server.events_per_second, server.kib_per_second * 1024, server.audio_speed),
+        pace=PaceLimits(
+            server.events_per_second, server.kib_per_second * 1024, server.audio_speed, server.answers_per_second
+        ),
     )
 
 

@@ -16,9 +16,11 @@ from aiortc import (
     RTCSessionDescription,
 )
 
-from pipeline.commands import Audio, Hush, Silence
+from pipeline.commands import Audio, Command, Hush, Silence
 from pipeline.runtime.ids import new_id
+from realtime.limits.pace import Pace
 from realtime.protocol.parsing import ServerEvent, error_event
+from realtime.sessions.client_events import ClientEvents
 from realtime.sessions.idle_clock import STEP_S, Standstill
 from realtime.sessions.live_sessions import OpenSession, SessionAgent, SessionEnd, Sessions
 from realtime.sessions.observer import SessionWatch
@@ -133,8 +135,8 @@ class Call:
         except Exception as error:  # aiortc closes what a wrong offer has left half made, and fails at that
             log.info("the connection of call %s was not closed cleanly: %r", self.id, error)
 
-    def _carry(self, agent: SessionAgent) -> Iterable[Coroutine[Any, Any, None]]:
-        return self._listen(agent), self._converse(agent), self._write(), self._connect(), self._until_gone()
+    def _carry(self, agent: SessionAgent, pace: Pace) -> Iterable[Coroutine[Any, Any, None]]:
+        return self._listen(agent), self._converse(agent, pace), self._write(), self._connect(), self._until_gone()
 
     def _note_state(self) -> None:
         match self._connection.connectionState:
@@ -174,8 +176,9 @@ class Call:
             for command in commands:
                 await agent.do(command)
 
-    async def _converse(self, agent: SessionAgent) -> None:
+    async def _converse(self, agent: SessionAgent, pace: Pace) -> None:
         """Pass client events to the agent, one by one."""
+        events = ClientEvents(self._session, agent, self._outbox, pace, self._hush)
         while True:
             await self._outbox.ready_for_requests()
             try:
@@ -185,14 +188,11 @@ class Call:
             if not isinstance(message, str):
                 self._outbox.put(error_event("invalid_frame", "Events are JSON in text messages, not binary ones."))
                 continue
-            for step in self._session.steps(message):
-                for event in step.events:
-                    self._outbox.put(event)
-                for command in step.commands:
-                    if isinstance(command, Hush):
-                        self._listener.hush()
-                    await agent.do(command)
-                await asyncio.sleep(0)
+            await events.carry_out(message)
+
+    def _hush(self, command: Command) -> None:
+        if isinstance(command, Hush):
+            self._listener.hush()
 
     async def _write(self) -> None:
         await self._connected.wait()
