@@ -6,7 +6,7 @@ from audio.pcm import INPUT_RATE, Pcm, silence
 from audio.ring_buffer import RingBuffer
 from pipeline.encoders.encoder import Encoder
 from pipeline.listening.caller_voice import CallerVoice
-from pipeline.listening.echo_detector import WINDOW, EchoDetector
+from pipeline.listening.echo_detector import EchoDetector
 from pipeline.listening.prosody import Prosody
 from pipeline.listening.sample_clock import SampleClock
 from pipeline.listening.turn_taking import Decision, Paused, Resumed, TurnTaking
@@ -80,6 +80,7 @@ class AudioInput:
         self.received += len(pcm)
         self._arrivals.note(self.received)
         self._recent.push(pcm)
+        self._echo.take(pcm)
         probabilities = await self._workers.run(Urgency.DETECT, lambda: self._vad.push(pcm))
         if self.utterance is not None and in_turn:
             # Only now: what follows the end of a turn is taken back from it before anybody listens.
@@ -128,11 +129,10 @@ class AudioInput:
             self._clock.advance(FRAME_SAMPLES)
             played = self._played()
             self._echo.play(silence(FRAME_SAMPLES) if played is None else played)
-            heard = self._just_heard()
-            self._echo.hear(heard)
+            self._echo.hear(self.received - self._clock.now())
             if probability >= self.turn.silence and self._echo.explains():
                 probability = 0.0
-            if not self._caller.fits(heard[-FRAME_SAMPLES:], probability >= self.turn.silence):
+            if not self._caller.fits(self._last_frame(), probability >= self.turn.silence):
                 probability = 0.0
             for decision in self.turn.frame(probability, FRAME_SAMPLES, self._caller.waited_since):
                 self._stamp(decision)
@@ -146,8 +146,8 @@ class AudioInput:
             case Resumed():
                 self.timeline = Timeline()
 
-    def _just_heard(self) -> Pcm:
-        return self._recent.last(self.received - self._clock.now() + WINDOW)[:WINDOW]
+    def _last_frame(self) -> Pcm:
+        return self._recent.last(self.received - self._clock.now() + FRAME_SAMPLES)[:FRAME_SAMPLES]
 
 
 def blocks(pcm: Pcm) -> Iterator[Pcm]:
