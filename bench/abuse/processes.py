@@ -14,7 +14,7 @@ from typing import Self
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-_START_S = 120.0
+_START_S = 300.0
 _STOP_S = 30.0
 
 MIXED: Mapping[str, object] = {
