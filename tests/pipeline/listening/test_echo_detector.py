@@ -51,7 +51,7 @@ def test_however_it_arrives_and_is_played_it_is_compared_as_one_piece(block: int
         for end in range(-(-start // FRAME) * FRAME, start + block + 1, FRAME):
             if end < max(WINDOW, start + 1):
                 continue
-            until = min(end + sizes.integers(200), length)
+            until = min(end + int(sizes.integers(200)), length)
             detector.play(played[given:until])
             given = until
             detector.hear(start + block - end)
