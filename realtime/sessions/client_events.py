@@ -1,4 +1,4 @@
-"""Client events carried out, whatever carries them."""
+"""Client events and audio carried out, whatever carries them."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from realtime.sessions.outbox import Outbox
 
 
 class ClientEvents:
-    """Passes the events of one client to its agent, one by one, at the pace of its account.
+    """Passes the events and the audio of one client to its agent, one by one, at the pace of its account.
 
     A client that sends too fast waits, because nothing more is read meanwhile.
     """
@@ -42,10 +42,14 @@ class ClientEvents:
             if step is None:
                 return
             for command in step.commands:
-                await _wait(self._owed(command, loop.time()))
-                self._before(command)
-                await self._agent.do(command)
+                await self.do(command)
             await asyncio.sleep(0)
+
+    async def do(self, command: Command) -> None:
+        """Hand over a command, when it is its time."""
+        await _wait(self._owed(command, asyncio.get_running_loop().time()))
+        self._before(command)
+        await self._agent.do(command)
 
     def _owed(self, command: Command, now: float) -> float:
         match command:

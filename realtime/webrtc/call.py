@@ -44,7 +44,8 @@ _CLOSE_S = 2.0
 _CLOSING: set[asyncio.Task[None]] = set()
 """Connections that are being closed: one that is given up half-way keeps its ports for ever."""
 _MAX_PACKETS = 500
-"""10 s of audio that the agent may fall behind. Packets beyond that are dropped, as a network would drop them."""
+"""10 s of audio that the agent may fall behind, or a client be ahead of its pace. Packets beyond that are dropped, as a
+network would drop them."""
 _SOON_S = 0.02
 """Interval at which held-back packets are checked."""
 
@@ -136,7 +137,8 @@ class Call:
             log.info("the connection of call %s was not closed cleanly: %r", self.id, error)
 
     def _carry(self, agent: SessionAgent, pace: Pace) -> Iterable[Coroutine[Any, Any, None]]:
-        return self._listen(agent), self._converse(agent, pace), self._write(), self._connect(), self._until_gone()
+        events = ClientEvents(self._session, agent, self._outbox, pace, self._hush)
+        return self._listen(events), self._converse(events), self._write(), self._connect(), self._until_gone()
 
     def _note_state(self) -> None:
         match self._connection.connectionState:
@@ -157,7 +159,7 @@ class Call:
         await self._gone.wait()
         raise SessionEnd(None)
 
-    async def _listen(self, agent: SessionAgent) -> None:
+    async def _listen(self, events: ClientEvents) -> None:
         """Pass the user's audio to the agent, and silence while none arrives."""
         await self._connected.wait()
         loop = asyncio.get_running_loop()
@@ -174,11 +176,10 @@ class Call:
             elif not stood_still:
                 commands = receiver.due(loop.time())
             for command in commands:
-                await agent.do(command)
+                await events.do(command)
 
-    async def _converse(self, agent: SessionAgent, pace: Pace) -> None:
+    async def _converse(self, events: ClientEvents) -> None:
         """Pass client events to the agent, one by one."""
-        events = ClientEvents(self._session, agent, self._outbox, pace, self._hush)
         while True:
             await self._outbox.ready_for_requests()
             try:
