@@ -27,6 +27,7 @@ from realtime.app import Server, create_app
 from realtime.limits.client_limits import ClientLimits
 from realtime.limits.connections import raise_file_limit
 from realtime.limits.pace import PaceLimits
+from realtime.observability.freed_memory import trim
 from realtime.observability.session_log import SessionLog
 from realtime.observability.traces import Traces, exporting_to
 from realtime.protocol.audio_format import WIRE_RATE
@@ -48,6 +49,7 @@ async def loaded(settings: Settings, report: Callable[[str], None] = lambda stag
     """The engine that `settings` describe, closed at the end of the context. Raises what `Engine.load` raises."""
     store = ModelStore(settings.models.cache, settings.models.offline)
     engine = await Engine.load(settings, store, report)
+    trim()  # with small models, an eighth of what loading took is free by now
     try:
         yield engine
     finally:
