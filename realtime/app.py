@@ -31,6 +31,7 @@ from realtime.limits.connections import Connections
 from realtime.limits.middleware import RateLimiter, SessionLimiter, turn_away
 from realtime.limits.refusals import Refusals
 from realtime.limits.shared_counts import SharedCounts
+from realtime.observability.freed_memory import FreedMemory
 from realtime.observability.metrics import Metrics
 from realtime.readiness import Readiness
 from realtime.sessions.frame_budget import BudgetedWebSocket
@@ -75,7 +76,7 @@ def create_app(
     sessions = Sessions(service, limits, refusals, store, place)
     queues = {**service.queues, "outbox": lambda: sessions.unsent}
     metrics = Metrics(lambda: len(sessions), limits.max_sessions, refusals.counts, queues)
-    sessions.observers += (metrics, *observers)
+    sessions.observers += (metrics, FreedMemory(), *observers)
     calls = Calls(sessions, ice_servers, media_address)
 
     async def health(request: Request) -> JSONResponse:

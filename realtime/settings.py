@@ -101,7 +101,9 @@ class ServerSettings(Section):
     events_per_second: float = Field(default=200, gt=0)
     kib_per_second: float = Field(default=2048, gt=0)
     audio_speed: float = Field(default=20, ge=1)
-    """Seconds of audio that one connection may send in a second, in the long run."""
+    """Seconds of audio that one session may send in a second, in the long run."""
+    answers_per_second: float = Field(default=2, gt=0)
+    """Answers, ends of turns and changes of settings that one session may ask for in a second, in the long run."""
     loop_lag_s: float = Field(default=0.2, ge=0)
     """Median lag of the event loop, above which no further session is taken; 0: any."""
     first_packet_s: float = Field(default=5, ge=0)

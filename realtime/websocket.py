@@ -8,14 +8,14 @@ from contextlib import suppress
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from audio.pcm import INPUT_RATE
-from pipeline.commands import Audio, Silence
+from pipeline.commands import Audio, Command, Silence
 from realtime.limits.pace import Pace
 from realtime.protocol.parsing import BETA, error_event
 from realtime.protocol.session import Session
+from realtime.sessions.client_events import ClientEvents
 from realtime.sessions.first_settings import begin_as
 from realtime.sessions.idle_clock import STEP_S, IdleClock, Standstill
-from realtime.sessions.live_sessions import Limits, SessionAgent, SessionEnd, Sessions
+from realtime.sessions.live_sessions import SessionAgent, SessionEnd, Sessions
 from realtime.sessions.observer import Client
 from realtime.sessions.outbox import Outbox
 
@@ -42,9 +42,9 @@ async def serve(sessions: Sessions, websocket: WebSocket) -> None:
         end = await sessions.hold(
             opened,
             outbox,
-            lambda agent: (
+            lambda agent, pace: (
                 arrivals.read(),
-                _carry_out(arrivals, session, agent, outbox, sessions.limits),
+                _carry_out(arrivals, session, agent, outbox, pace, sessions.limits.idle_s),
                 _write(websocket, outbox, timeout_s),
             ),
             watch,
@@ -120,12 +120,17 @@ def _length(message: Message) -> int:
 
 
 async def _carry_out(
-    arrivals: _Arrivals, session: Session, agent: SessionAgent, outbox: Outbox, limits: Limits
+    arrivals: _Arrivals, session: Session, agent: SessionAgent, outbox: Outbox, pace: Pace, idle_s: float
 ) -> None:
     """Pass client events to the agent, one by one, and silence while no audio arrives."""
     loop = asyncio.get_running_loop()
     clock, standstill = IdleClock(loop.time()), Standstill()
-    pace = Pace(limits.pace, limits.max_event_bytes, loop.time())
+
+    def heard(command: Command) -> None:
+        if isinstance(command, Audio):
+            clock.received(loop.time(), len(command.pcm))
+
+    events = ClientEvents(session, agent, outbox, pace, heard)
     heard_at = loop.time()
     while True:
         await outbox.ready_for_requests()
@@ -133,8 +138,8 @@ async def _carry_out(
         message = await arrivals.next(STEP_S)
         stood_still = standstill.during(since, loop.time())
         if message is None:
-            if loop.time() - heard_at > limits.idle_s:
-                raise SessionEnd(1000, error_event("session_idle", _IDLE.format(limits.idle_s / 60)))
+            if loop.time() - heard_at > idle_s:
+                raise SessionEnd(1000, error_event("session_idle", _IDLE.format(idle_s / 60)))
             if not stood_still and (owed := clock.due(loop.time())):
                 await agent.do(Silence(owed))
             continue
@@ -142,25 +147,10 @@ async def _carry_out(
         if message.get("text") is None:
             outbox.put(error_event("invalid_frame", "Events are JSON in text frames, not binary frames."))
             continue
-        await _wait(pace.event(len(message["text"]), loop.time()))
-        for step in session.steps(message["text"]):
-            for event in step.events:
-                outbox.put(event)
-            for command in step.commands:
-                if isinstance(command, Audio):
-                    await _wait(pace.audio(len(command.pcm) / INPUT_RATE, loop.time()))
-                    clock.received(loop.time(), len(command.pcm))
-                await agent.do(command)
-            await asyncio.sleep(0)
+        await events.carry_out(message["text"])
 
 
 _IDLE = "The session is closed, because its client sent nothing for {:g} minutes."
-
-
-async def _wait(seconds: float) -> None:
-    """A client that sends too fast waits, because nothing more is read meanwhile."""
-    if seconds:
-        await asyncio.sleep(seconds)
 
 
 async def _write(websocket: WebSocket, outbox: Outbox, timeout_s: float) -> None:

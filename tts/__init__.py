@@ -1,1 +1,6 @@
 """Speech synthesis: text goes in, speech with word times comes out. Independent of conversations."""
+
+import os
+
+# onnxruntime reads it when it is imported; otherwise it keeps a number for this machine and reports what runs on it.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")

@@ -7,7 +7,7 @@ from audio.ring_buffer import RingBuffer
 from pipeline.encoders.encoder import Encoder
 from pipeline.listening.caller.caller_voice import CallerVoice
 from pipeline.listening.caller.speaker_encoder import SpeakerEncoder
-from pipeline.listening.echo_detector import WINDOW, EchoDetector
+from pipeline.listening.echo_detector import EchoDetector
 from pipeline.listening.prosody import Prosody
 from pipeline.listening.sample_clock import SampleClock
 from pipeline.listening.turn_taking import Decision, Paused, Resumed, TurnTaking
@@ -84,6 +84,7 @@ class AudioInput:
         self.received += len(pcm)
         self._arrivals.note(self.received)
         self._recent.push(pcm)
+        self._echo.take(pcm)
         await self._compare_voices()
         probabilities = await self._workers.run(Urgency.DETECT, lambda: self._vad.push(pcm))
         if self.utterance is not None and in_turn:
@@ -141,11 +142,10 @@ class AudioInput:
             self._clock.advance(FRAME_SAMPLES)
             played = self._played()
             self._echo.play(silence(FRAME_SAMPLES) if played is None else played)
-            heard = self._just_heard()
-            self._echo.hear(heard)
+            self._echo.hear(self.received - self._clock.now())
             if probability >= self.turn.silence and self._echo.explains():
                 probability = 0.0
-            if not self._caller.fits(heard[-FRAME_SAMPLES:], probability >= self.turn.silence):
+            if not self._caller.fits(self._last_frame(), probability >= self.turn.silence):
                 probability = 0.0
             for decision in self.turn.frame(probability, FRAME_SAMPLES, self._caller.waited_since):
                 self._stamp(decision)
@@ -159,8 +159,8 @@ class AudioInput:
             case Resumed():
                 self.timeline = Timeline()
 
-    def _just_heard(self) -> Pcm:
-        return self._recent.last(self.received - self._clock.now() + WINDOW)[:WINDOW]
+    def _last_frame(self) -> Pcm:
+        return self._recent.last(self.received - self._clock.now() + FRAME_SAMPLES)[:FRAME_SAMPLES]
 
 
 def blocks(pcm: Pcm) -> Iterator[Pcm]:

@@ -27,10 +27,14 @@ below 0.55; of the echoes alone 99 % lie above 0.75."""
 _LOUDER = 2.0
 """Energy over that of the room from which somebody may be speaking. An echo as loud as the room's noise correlates at
 0.7 with what was played, and one that is quieter soon at less than `SAME`."""
+AHEAD = INPUT_RATE
+"""Input samples that may arrive together, before any of them is looked at."""
 _KEPT = round(LONGEST_S * INPUT_RATE)
 """Samples that may be played again."""
 _BAND_HZ = 3500
 _TAPS = 63
+_LOST = _TAPS - 1
+"""Samples by which the filter shortens what it is given."""
 _ROOM = 125
 """Frames: the quietest window of the last 4 s is the noise of the room."""
 _INAUDIBLE = 1e-4
@@ -79,18 +83,25 @@ class EchoDetector:
     """Compares the input of one conversation with what was played, frame by frame."""
 
     def __init__(self) -> None:
-        self._played = RingBuffer(WINDOW + REACH)
-        self._played.push(silence(WINDOW + REACH))
+        self._play_low, self._take_low = _LowPass(), _LowPass()
+        self._played = RingBuffer(WINDOW + REACH - _LOST)
+        self.play(silence(WINDOW + REACH))
+        self._input = RingBuffer(AHEAD + WINDOW - _LOST)
         self._heard = silence(0)
         self._energies: deque[float] = deque(maxlen=_ROOM)
 
     def play(self, pcm: Pcm) -> None:
         """Take the next samples that were played, at 16 kHz."""
-        self._played.push(pcm)
+        self._played.push(self._play_low.push(pcm))
 
-    def hear(self, window: Pcm) -> None:
-        """Take the last `WINDOW` input samples; from fewer nothing follows."""
-        self._heard = _low(window) if len(window) == WINDOW else silence(0)
+    def take(self, pcm: Pcm) -> None:
+        """Take the next input samples, at 16 kHz; they may be up to `AHEAD` before what is asked about."""
+        self._input.push(self._take_low.push(pcm))
+
+    def hear(self, ahead: int) -> None:
+        """Look at the last `WINDOW` samples but for the newest `ahead`; from fewer nothing follows."""
+        heard = self._input.last(ahead + WINDOW - _LOST)[: WINDOW - _LOST]
+        self._heard = heard if len(heard) == WINDOW - _LOST else silence(0)
         if len(self._heard):
             self._energies.append(float(np.mean(self._heard**2)))
 
@@ -98,16 +109,25 @@ class EchoDetector:
         """Whether the input is an echo of what was played by then, and nobody's voice."""
         if not len(self._heard):
             return False
-        played = _low(self._played.last(WINDOW + REACH))
+        played = self._played.last(WINDOW + REACH - _LOST)
         if not played.any():
             return False
         return self._energies[-1] < _LOUDER * min(self._energies) or likeness(self._heard, played) >= SAME
 
 
-def _low(pcm: Pcm) -> Pcm:
-    """`pcm` below `_BAND_HZ`; the filter shortens it by `_TAPS - 1` samples."""
-    low: Pcm = np.convolve(pcm, _LOW_PASS, "valid")
-    return low
+class _LowPass:
+    """A stream of samples below `_BAND_HZ`; it begins with the first that has all of its neighbours, `_LOST` later."""
+
+    def __init__(self) -> None:
+        self._before = silence(0)
+
+    def push(self, pcm: Pcm) -> Pcm:
+        pcm = np.concatenate((self._before, pcm))
+        self._before = pcm[-_LOST:]
+        if len(pcm) < _TAPS:
+            return silence(0)
+        low: Pcm = np.convolve(pcm, _LOW_PASS, "valid")
+        return low
 
 
 def _low_pass() -> Pcm:
@@ -123,7 +143,7 @@ _LOW_PASS = _low_pass()
 
 def likeness(heard: Pcm, played: Pcm) -> float:
     """The highest correlation, 0 to 1, of `heard` with any stretch of `played` of its length."""
-    size = 1 << (len(heard) + len(played) - 1).bit_length()
+    size = 1 << (len(played) - 1).bit_length()  # what wraps round comes after the products that are looked at
     spectrum = np.fft.rfft(played, size) * np.conj(np.fft.rfft(heard, size))
     products = np.fft.irfft(spectrum, size)[: len(played) - len(heard) + 1]
     energies: NDArray[np.float64] = np.concatenate(([0.0], np.cumsum(played.astype(np.float64) ** 2)))

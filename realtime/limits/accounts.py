@@ -1,11 +1,20 @@
 """What the work of sessions is counted by. Pure."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from realtime.limits.pace import Pace
 
 _MOST_CLIENTS = 10_000
 """Clients whose accounts are remembered; beyond that the least recent one is forgotten."""
+
+
+class Account:
+    """What one session after another has sent; the models count their work by it, too."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
 
 
 class Accounts:
@@ -15,14 +24,15 @@ class Accounts:
     many people, has as many accounts.
     """
 
-    def __init__(self) -> None:
-        self._free: OrderedDict[str, list[object]] = OrderedDict()
+    def __init__(self, new_pace: Callable[[], Pace]) -> None:
+        self._new_pace = new_pace
+        self._free: OrderedDict[str, list[Account]] = OrderedDict()
 
     @contextmanager
-    def of(self, client: str) -> Iterator[object]:
+    def of(self, client: str) -> Iterator[Account]:
         """An account for one session of `client`, while the context lasts."""
         free = self._free.get(client)
-        account = free.pop() if free else object()
+        account = free.pop() if free else Account(self._new_pace())
         try:
             yield account
         finally:

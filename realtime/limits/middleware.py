@@ -1,13 +1,14 @@
 """ASGI middleware that bounds what a client may ask for, before anything is read or computed for it."""
 
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from pipeline.runtime.workers import accounted
 from realtime.access.access import Caller
 from realtime.limits.client_limits import ClientLimits
 from realtime.limits.rates import Rate, Verdict
@@ -84,6 +85,7 @@ class RateLimiter:
 class SessionLimiter:
     """Bounds the sessions of each client: how many begin, and how many it holds. It stands after the check of keys.
 
+    A request for speech or a transcript counts as one while it lasts, and its work as that of its client.
     What a session counts as is given back when its connection ends. A call outlives its request: its handler takes the
     `AsyncExitStack` at `request.state.place`.
     """
@@ -100,7 +102,8 @@ class SessionLimiter:
         self._held: SessionShares = OwnShares() if shared is None else SharedShares(shared)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if not _begins_session(scope):
+        is_speech = _asks_for_speech(scope)
+        if not is_speech and not _begins_session(scope):
             await self._app(scope, receive, send)
             return
         async with AsyncExitStack() as place:
@@ -108,21 +111,24 @@ class SessionLimiter:
             if (refused := await self._admit(scope, place)) is not None:
                 await refused(scope, receive, send)
                 return
-            await self._app(scope, receive, send)
+            with accounted(f"speech for {_client(scope)[0]}") if is_speech else nullcontext():
+                await self._app(scope, receive, send)
 
     async def _admit(self, scope: Scope, place: AsyncExitStack) -> ASGIApp | None:
         """Count the session of this request. None, or what refuses it."""
-        caller: Caller = HTTPConnection(scope).state.caller
-        host = _host(scope)
-        has_key = bool(caller.key) and caller.secret is None
-        if not has_key and _is_exempt(host, self._limits):
+        client, has_key = _client(scope)
+        if not has_key and _is_exempt(_host(scope), self._limits):
             return None
-        client = f"key {caller.key}" if has_key else client_address(host)
         most = self._limits.sessions_per_key if has_key else self._limits.sessions_per_client
         if not await place.enter_async_context(self._held.one(client, most)):
-            message = f"A client may hold {most} sessions at once. Close one, or try again later."
+            message = (
+                f"A client may hold {most} sessions at once, and requests for speech and transcripts count. "
+                "Close one, or try again later."
+            )
             self._refusals.note("client_session_limit_reached")
             return _refusing(Refusal(429, "client_session_limit_reached", message), {"retry-after": "10"})
+        if _asks_for_speech(scope):
+            return None
         beginning = await self._beginnings.take(client)
         if not beginning.allowed:
             return _too_many("rate_limit_exceeded", "This client begins too many sessions.", beginning, self._refusals)
@@ -134,6 +140,18 @@ def _begins_session(scope: Scope) -> bool:
         return True
     # A lifespan, which Ray Serve runs, has no path.
     return scope["type"] == "http" and (scope["method"], scope["path"]) == ("POST", "/v1/realtime/calls")
+
+
+def _asks_for_speech(scope: Scope) -> bool:
+    path: str = scope.get("path", "")
+    return scope["type"] == "http" and scope["method"] == "POST" and path.startswith("/v1/audio/")
+
+
+def _client(scope: Scope) -> tuple[str, bool]:
+    """Whom a request counts for, and whether that is an API key; else it is an address."""
+    caller: Caller = HTTPConnection(scope).state.caller
+    has_key = bool(caller.key) and caller.secret is None
+    return (f"key {caller.key}" if has_key else client_address(_host(scope))), has_key
 
 
 def _host(scope: Scope) -> str:

@@ -1,4 +1,4 @@
-"""The pace of one connection: events, bytes and audio faster than real time are slowed down, not refused. Pure."""
+"""The pace of one client: events, their work, bytes and audio beyond real time are slowed down, not refused. Pure."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,15 @@ BURST_S = 10.0
 """Seconds of events and bytes at the full rate that may arrive at once: the history of a conversation, for example."""
 AUDIO_BURST_S = 300.0
 """Seconds of audio that may arrive at once: the longest append."""
+_WORK_SHARE = 0.05
+"""Share of the event loop's time that reading a client's events may take. Audio in pieces of 10 ms takes 0.003."""
+_WORK_BURST_S = 1.0
+"""Seconds of that which may be used at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaceLimits:
-    """What one connection may send in the long run."""
+    """What one session of a client may send in the long run."""
 
     events_per_second: float = 200
     """A client that cuts its audio into pieces of 10 ms sends 100."""
@@ -18,10 +22,12 @@ class PaceLimits:
     """pcm16 at 24 kHz, in base64, takes 64 KiB."""
     audio_speed: float = 20
     """Seconds of audio in a second."""
+    answers_per_second: float = 2
+    """Answers, ends of turns and changes of settings: each makes models work. People talk in turns of seconds."""
 
 
 class Pace:
-    """Token buckets for the events, the bytes and the audio of one connection. Callers pass the time, in seconds."""
+    """Token buckets for what a client sends and asks for. Callers pass the time, in seconds."""
 
     def __init__(self, limits: PaceLimits, largest_event_bytes: int, now: float) -> None:
         """`largest_event_bytes`: an event of this size may always be sent at once."""
@@ -29,10 +35,20 @@ class Pace:
         most_bytes = max(limits.bytes_per_second * BURST_S, 2 * largest_event_bytes)
         self._bytes = _Bucket(limits.bytes_per_second, most_bytes, now)
         self._audio = _Bucket(limits.audio_speed, AUDIO_BURST_S, now)
+        self._work = _Bucket(_WORK_SHARE, _WORK_BURST_S, now)
+        self._answers = _Bucket(limits.answers_per_second, limits.answers_per_second * BURST_S, now)
 
     def event(self, length: int, now: float) -> float:
         """Count an event of `length` bytes; returns the seconds to wait before it is carried out."""
-        return max(self._events.take(1, now), self._bytes.take(length, now))
+        return max(self._events.take(1, now), self._bytes.take(length, now), self._work.take(0, now))
+
+    def answer(self, now: float) -> float:
+        """Count a request for an answer, or the like; returns the seconds to wait before it is passed on."""
+        return self._answers.take(1, now)
+
+    def worked(self, seconds: float, now: float) -> None:
+        """Count the time that the event loop worked for an event; the next one waits for it."""
+        self._work.take(seconds, now)
 
     def audio(self, seconds: float, now: float) -> float:
         """Count so many seconds of audio; returns the seconds to wait before they are passed on."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Protocol
 
 from openai.types.realtime import RealtimeErrorEvent, RealtimeServerEvent
@@ -18,7 +19,7 @@ from pipeline.runtime.workers import accounted
 from realtime.limits.accounts import Accounts
 from realtime.limits.client_limits import ClientLimits
 from realtime.limits.load import Load
-from realtime.limits.pace import PaceLimits
+from realtime.limits.pace import Pace, PaceLimits
 from realtime.limits.refusals import Refusals
 from realtime.protocol.extensions import Extensions, ResumptionEvent
 from realtime.protocol.item_codec import from_item
@@ -86,7 +87,7 @@ class Limits:
     clients: ClientLimits = field(default_factory=ClientLimits)
     """What each client may ask for."""
     pace: PaceLimits = field(default_factory=PaceLimits)
-    """What each connection may send."""
+    """What each session may send, together with those of the same client that it follows."""
     loop_lag_s: float = 0.2
     """Median lag of the event loop, above which no further session is taken; 0: any."""
     first_packet_s: float = 0
@@ -115,8 +116,8 @@ RESTARTING = "server_restarting"
 _STEP_S = 0.1
 """Interval at which a server that drains looks whether a turn has ended."""
 
-TransportWork = Callable[[SessionAgent], Iterable[Coroutine[Any, Any, None]]]
-"""The transport's work for an agent: coroutines that run for as long as the session does."""
+TransportWork = Callable[[SessionAgent, Pace], Iterable[Coroutine[Any, Any, None]]]
+"""The transport's work for an agent, at its client's pace: coroutines that run for as long as the session does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ class Sessions:
         self._listeners: set[QueueingListener] = set()
         self._service = service
         self._store = store or MemoryStore()
-        self._accounts = Accounts()
+        self._accounts = Accounts(lambda: Pace(limits.pace, limits.max_event_bytes, monotonic()))
         self._connections: dict[str, _Connection] = {}
         """By secret, those of sessions that can be resumed."""
         self._count = 0
@@ -316,7 +317,7 @@ class Sessions:
                     tasks.create_task(self._until_over(turn), name=f"{session.id} end")
                     if resumption is not None:
                         tasks.create_task(self._keep(session, agent, resumption), name=f"{session.id} state")
-                    for work in carry(agent):
+                    for work in carry(agent, account.pace):
                         tasks.create_task(work, name=f"{session.id} transport")
         except* SessionEnd as ends:
             first = first_error(ends)

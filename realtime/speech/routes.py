@@ -20,7 +20,7 @@ def speech_routes(engine: Engine, offer: Callable[[], Offer]) -> Sequence[BaseRo
     """`offer` is called for every request: voices become available while the server runs."""
     return [
         Route("/v1/audio/speech", SpeechEndpoint(engine, offer).post, methods=["POST"]),
-        Route("/v1/audio/transcriptions", TranscriptionEndpoint(engine, offer().language).post, methods=["POST"]),
+        Route("/v1/audio/transcriptions", TranscriptionEndpoint(engine, offer().language), methods=["POST"]),
         Route("/v1/models", _models),
         Route("/v1/models/{model:path}", _model),
     ]

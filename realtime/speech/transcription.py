@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from audio.pcm import INPUT_RATE, Pcm
 from pipeline.engine import Engine
@@ -28,7 +29,7 @@ _SEARCH_S = 8.0
 """The end of a piece in which the quietest place is looked for, to cut there."""
 _FORMATS = ("json", "text", "verbose_json", "srt", "vtt")
 _AT_ONCE = 4
-"""Files that are read at the same time; more wait."""
+"""Files that are decoded and transcribed at the same time; more wait, and have no audio in memory yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,13 @@ class TranscriptionEndpoint:
         self._language = language
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    async def post(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; its place is taken until the last of its words is sent, or its client is gone."""
+        async with AsyncExitStack() as place:
+            response = await self._post(Request(scope, receive), place)
+            await response(scope, receive, send)
+
+    async def _post(self, request: Request, place: AsyncExitStack) -> Response:
         async with refusing() as outcome:
             if int(request.headers.get("content-length") or 0) > _MOST_BYTES + 2**16:
                 raise Refused(Refusal(413, "request_too_large", f"A file has at most {_MOST_BYTES} bytes."))
@@ -58,6 +65,7 @@ class TranscriptionEndpoint:
                     wanted, streamed = str(form.get("response_format") or "json"), form.get("stream") == "true"
                     if not isinstance(file, UploadFile):
                         raise Refused(Refusal(400, "missing_required_parameter", "Missing required parameter: 'file'."))
+                    await place.enter_async_context(self._places)
                     data = await file.read(_MOST_BYTES + 1)
             except MultiPartException as error:
                 raise Refused(Refusal(400, "invalid_form", f"The form cannot be read: {error.message}")) from None
@@ -85,11 +93,10 @@ class TranscriptionEndpoint:
 
     async def _transcribe(self, pcm: Pcm) -> AsyncGenerator[Segment]:
         """One segment for each piece in which anything was said."""
-        async with self._places:
-            for first, last in pieces(pcm):
-                text = await self._engine.workers.run(Urgency.LISTEN, lambda: self._words(pcm[first:last]))  # noqa: B023
-                if text:
-                    yield Segment(first / INPUT_RATE, last / INPUT_RATE, text)
+        for first, last in pieces(pcm):
+            text = await self._engine.workers.run(Urgency.LISTEN, lambda: self._words(pcm[first:last]))  # noqa: B023
+            if text:
+                yield Segment(first / INPUT_RATE, last / INPUT_RATE, text)
 
     def _words(self, pcm: Pcm) -> str:
         stream = self._engine.encoder.open()

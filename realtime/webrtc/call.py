@@ -16,9 +16,11 @@ from aiortc import (
     RTCSessionDescription,
 )
 
-from pipeline.commands import Audio, Hush, Silence
+from pipeline.commands import Audio, Command, Hush, Silence
 from pipeline.runtime.ids import new_id
+from realtime.limits.pace import Pace
 from realtime.protocol.parsing import ServerEvent, error_event
+from realtime.sessions.client_events import ClientEvents
 from realtime.sessions.idle_clock import STEP_S, Standstill
 from realtime.sessions.live_sessions import OpenSession, SessionAgent, SessionEnd, Sessions
 from realtime.sessions.observer import SessionWatch
@@ -42,7 +44,8 @@ _CLOSE_S = 2.0
 _CLOSING: set[asyncio.Task[None]] = set()
 """Connections that are being closed: one that is given up half-way keeps its ports for ever."""
 _MAX_PACKETS = 500
-"""10 s of audio that the agent may fall behind. Packets beyond that are dropped, as a network would drop them."""
+"""10 s of audio that the agent may fall behind, or a client be ahead of its pace. Packets beyond that are dropped, as a
+network would drop them."""
 _SOON_S = 0.02
 """Interval at which held-back packets are checked."""
 
@@ -133,8 +136,9 @@ class Call:
         except Exception as error:  # aiortc closes what a wrong offer has left half made, and fails at that
             log.info("the connection of call %s was not closed cleanly: %r", self.id, error)
 
-    def _carry(self, agent: SessionAgent) -> Iterable[Coroutine[Any, Any, None]]:
-        return self._listen(agent), self._converse(agent), self._write(), self._connect(), self._until_gone()
+    def _carry(self, agent: SessionAgent, pace: Pace) -> Iterable[Coroutine[Any, Any, None]]:
+        events = ClientEvents(self._session, agent, self._outbox, pace, self._hush)
+        return self._listen(events), self._converse(events), self._write(), self._connect(), self._until_gone()
 
     def _note_state(self) -> None:
         match self._connection.connectionState:
@@ -155,7 +159,7 @@ class Call:
         await self._gone.wait()
         raise SessionEnd(None)
 
-    async def _listen(self, agent: SessionAgent) -> None:
+    async def _listen(self, events: ClientEvents) -> None:
         """Pass the user's audio to the agent, and silence while none arrives."""
         await self._connected.wait()
         loop = asyncio.get_running_loop()
@@ -172,9 +176,9 @@ class Call:
             elif not stood_still:
                 commands = receiver.due(loop.time())
             for command in commands:
-                await agent.do(command)
+                await events.do(command)
 
-    async def _converse(self, agent: SessionAgent) -> None:
+    async def _converse(self, events: ClientEvents) -> None:
         """Pass client events to the agent, one by one."""
         while True:
             await self._outbox.ready_for_requests()
@@ -185,14 +189,11 @@ class Call:
             if not isinstance(message, str):
                 self._outbox.put(error_event("invalid_frame", "Events are JSON in text messages, not binary ones."))
                 continue
-            for step in self._session.steps(message):
-                for event in step.events:
-                    self._outbox.put(event)
-                for command in step.commands:
-                    if isinstance(command, Hush):
-                        self._listener.hush()
-                    await agent.do(command)
-                await asyncio.sleep(0)
+            await events.carry_out(message)
+
+    def _hush(self, command: Command) -> None:
+        if isinstance(command, Hush):
+            self._listener.hush()
 
     async def _write(self) -> None:
         await self._connected.wait()

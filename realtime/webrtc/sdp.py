@@ -2,6 +2,8 @@
 
 import re
 
+from aiortc.sdp import SessionDescription
+
 _MAX_MEDIA = 8
 _MAX_CANDIDATES = 64
 """A security limit: connectivity checks are sent to each address that a client names."""
@@ -31,28 +33,29 @@ def cleaned(offer: str) -> str:
         raise BadOffer(f"The offer has {len(media)} media sections; at most {_MAX_MEDIA} are taken.")
     if not any(line.startswith("a=fingerprint:") for line in lines):
         raise BadOffer("The offer has no DTLS fingerprint.")
-    if any(bundle[:1] and bundle[0] not in _section_names(lines) for bundle in _bundles(lines)):
-        raise BadOffer("The offer bundles its media in a section that it does not have.")
     candidates = [line for line in lines if line.startswith("a=candidate:")]
     usable = [line for line in candidates if _port(line) in range(1, 2**16) and not re.search(r"\.local\b", line)]
     left_out = set(candidates) - set(usable[:_MAX_CANDIDATES])
-    return "".join(f"{line}\r\n" for line in lines if line not in left_out)
+    kept = "".join(f"{line}\r\n" for line in lines if line not in left_out)
+    if not _is_bundled_well(_parsed(kept)):
+        raise BadOffer("The offer bundles its media in a section that it does not have.")
+    return kept
 
 
-def _bundles(lines: list[str]) -> list[list[str]]:
-    """The names in each group of sections that share a connection (RFC 9143); it is that of the first."""
-    return [line.split()[1:] for line in lines if re.match(r"a=group:BUNDLE\b", line)]
+def _parsed(offer: str) -> SessionDescription:
+    """The offer as aiortc reads it."""
+    try:
+        return SessionDescription.parse(offer)
+    except Exception as error:  # its parser raises whatever a wrong line leads to
+        raise BadOffer(f"The offer can't be read: {str(error) or type(error).__name__}.") from error
 
 
-def _section_names(lines: list[str]) -> set[str]:
-    """The names of the sections that get a connection."""
-    names, usable = set[str](), False
-    for line in lines:
-        if line.startswith("m="):
-            usable = line.startswith(("m=audio ", "m=video ", "m=application "))
-        elif usable and line.startswith("a=mid:"):
-            names.add(line.removeprefix("a=mid:").strip())
-    return names
+def _is_bundled_well(offer: SessionDescription) -> bool:
+    """Whether the first of the sections that share a connection (RFC 9143) exists: the connection is that section's."""
+    bundle = next((group.items for group in offer.group if group.semantic == "BUNDLE"), [])
+    connected = [section for section in offer.media if section.kind in ("audio", "video")]
+    connected += [section for section in offer.media if section.kind == "application"][:1]
+    return not bundle or bundle[0] in [section.rtp.muxId for section in connected]
 
 
 def _port(candidate: str) -> int | None:

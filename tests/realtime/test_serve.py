@@ -1,6 +1,7 @@
 """What a server says about itself, and where it listens."""
 
 import asyncio
+import gc
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,13 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pipeline.engine import Engine
 from pipeline.settings import DecoderSettings, PipelineSettings, VoiceSettings
 from realtime.access.access import Access
 from realtime.access.api_keys import KeyRing, KeysFile
-from realtime.serve import CannotListen, listen, metrics_port, observing, open_access, other_hosts
+from realtime.serve import CannotListen, listen, loaded, metrics_port, observing, open_access, other_hosts
 from realtime.sessions.guard import Guard
 from realtime.sessions.observer import Client
 from realtime.settings import MetricsSettings, ServerSettings, Settings
+from tests.support import scripted
 from tests.support.realtime_server import serving
 
 
@@ -114,3 +117,16 @@ async def test_traces_reach_a_collector() -> None:
     [(path, body)] = posted
     assert path == "/v1/traces"
     assert all(word in body for word in (b"sess_1", b"client_left", b"phone"))
+
+
+async def test_what_is_loaded_holds_nobody_up_in_the_garbage_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client's event of thousands of lists makes it look through all that it has to look at."""
+
+    async def load(*_: object) -> Engine:
+        return scripted.engine([], [])
+
+    monkeypatch.setattr(Engine, "load", load)
+    async with loaded(Settings()):
+        assert gc.get_freeze_count() > 10_000
+        assert len(gc.get_objects()) < 5_000
+    assert gc.get_freeze_count() == 0

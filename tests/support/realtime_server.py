@@ -45,6 +45,8 @@ class ScriptedAgent:
         self.inbox: asyncio.Queue[Command] = asyncio.Queue(maxsize=4)
         self.seen: list[Command] = []
         self.silence = asyncio.Event()
+        self.asked = asyncio.Event()
+        """Set when it was given anything but silence."""
         self.ended = asyncio.Event()
         self.conversation: list[Item] = []
         """What it can be continued from."""
@@ -60,6 +62,8 @@ class ScriptedAgent:
             while True:
                 command = await self.inbox.get()
                 self.seen.append(command)
+                if not isinstance(command, Silence):
+                    self.asked.set()
                 await self.act(command)
         finally:
             self.ended.set()

@@ -163,7 +163,7 @@ class LlamaContext(UnitList):
         return likeliest
 
     async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Generated]:
-        self._so_far = NOTHING_GENERATED
+        self._so_far, payer = NOTHING_GENERATED, account()
         forced = self.forced_tools(tool_choice)
         prompt, thinking = await self._prompt(at_once=bool(forced))
         if forced:
@@ -188,10 +188,13 @@ class LlamaContext(UnitList):
             text = GeneratedText(self._thoughts, thinking, self._tools)
             parts = self._forced_call(body, forced) if forced else self._free(body, text)
             async with aclosing(parts):
-                with self._turns.reply():
-                    async for part in parts:
-                        self._slots.note(slot, prompt)
-                        yield part
+                try:
+                    with self._turns.reply():
+                        async for part in parts:
+                            self._slots.note(slot, prompt)
+                            yield part
+                finally:
+                    self._turns.wrote(payer, self._so_far.completion_tokens)
 
     async def close(self) -> None:
         self._slots.forget(self)

@@ -3,29 +3,35 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 
-PIECE = 64
-"""Tokens that are read before others have their turn: a quarter of a second for a small model on one core."""
+PIECE = 32
+"""Tokens that are read before others have their turn: an eighth of a second for a small model on one core."""
 LONG = 256
 """Tokens from which a prompt is read in pieces."""
 _COURTESY_S = 0.1
 """Longest wait, before each piece of a long prompt, for replies to be complete."""
-_REST_S = 1.5
-"""Time before each piece of whatever is read for a conversation that has used up its allowance, while there are others:
-the cores are theirs meanwhile."""
-_REFILL_S = 30.0
-"""Seconds in which an allowance is full again. A turn of a conversation reads some hundred tokens."""
+_LONGEST_PAUSE_S = 1.0
+"""Longest pause for the sake of others after a piece, however long that took on a busy machine."""
+_PRESENT_S = 10.0
+"""Time for which a conversation counts as there after it has read or written something."""
+REFILL_S = 40.0
+"""Seconds in which an allowance is full again. A turn of a conversation reads and writes some hundred tokens."""
 
 
 class ReadingTurns:
-    """Lets prompts be read between replies: for each conversation a context's length at once, and so much in 30 s."""
+    """Lets prompts be read between replies: for each conversation a context's length at once, and so much in 40 s.
+
+    What is written counts, too. While others are there, a conversation that has used up its allowance waits until there
+    is enough for each piece, and a long prompt leaves them half of the time.
+    """
 
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
         """`capacity`: tokens of a context. `clock` returns the time in seconds."""
         self._capacity = capacity
         self._clock = clock
         self._allowances: dict[object, tuple[float, float]] = {}
-        """By conversation, the tokens that are left, and when that was. One that is not here has all of them."""
+        """By conversation, the tokens left when it used some last, and when that was. Others have all of them."""
         self._replies = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -47,14 +53,19 @@ class ReadingTurns:
 
         With each comes the time to rest before it, in seconds. `conversation` is None for what belongs to none.
         """
-        exhausted = not self._take(conversation, length - cached) and len(self._allowances) > 1
-        rest_s = _REST_S if exhausted else 0.0
-        if not exhausted and length - cached <= LONG:
-            return
-        for end in range(cached + PIECE, length, PIECE):
+        is_long, took_s = length - cached > LONG, 0.0
+        for start, end in pairwise([*range(cached, length, PIECE), length]):
+            owed_s = self._take(conversation, end - start)
+            if owed_s == 0 and (end == length or not is_long):
+                continue
+            rest_s = max(owed_s, min(took_s, _LONGEST_PAUSE_S) if self._has_company(conversation) else 0.0)
+            began = self._clock()
             yield end, rest_s
-        if exhausted:
-            yield length, rest_s
+            took_s = self._clock() - began - rest_s
+
+    def wrote(self, conversation: object, tokens: int) -> None:
+        """A reply to `conversation` had so many tokens."""
+        self._take(conversation, tokens)
 
     async def wait(self, rest_s: float, longest_s: float = _COURTESY_S) -> None:
         """Rest, and wait until no reply is being written, but no longer than `longest_s`."""
@@ -63,18 +74,27 @@ class ReadingTurns:
             async with asyncio.timeout(longest_s):
                 await self._quiet.wait()
 
-    def _take(self, conversation: object, tokens: int) -> bool:
-        """Whether its allowance covers what `conversation` reads. What it does not cover is not taken from it."""
+    def _has_company(self, conversation: object) -> bool:
+        """Whether others than `conversation` have used anything of late."""
+        since = self._clock() - _PRESENT_S
+        return any(at > since for other, (_, at) in self._allowances.items() if other is not conversation)
+
+    def _take(self, conversation: object, tokens: int) -> float:
+        """Take so many tokens from the allowance of `conversation`; returns the seconds until it covers them.
+
+        They are 0 while it is alone, and then it gets no deeper into debt.
+        """
         if conversation is None:
-            return True
-        now, speed = self._clock(), self._capacity / _REFILL_S
-        current = {
-            other: (left + (now - at) * speed, now)
+            return 0.0
+        now, speed = self._clock(), self._capacity / REFILL_S
+        self._allowances = {
+            other: (left, at)
             for other, (left, at) in self._allowances.items()
-            if left + (now - at) * speed < self._capacity
+            if now - at < _PRESENT_S or left + (now - at) * speed < self._capacity
         }
-        left, _ = current.get(conversation, (float(self._capacity), now))
-        covered = left >= tokens
-        current[conversation] = (left - tokens if covered else left, now)
-        self._allowances = current
-        return covered
+        left, at = self._allowances.get(conversation, (float(self._capacity), now))
+        left = min(self._capacity, left + (now - at) * speed)
+        has_company = self._has_company(conversation)
+        left = left - tokens if has_company else max(left - tokens, min(left, 0.0))
+        self._allowances[conversation] = (left, now)
+        return max(0.0, -left / speed) if has_company else 0.0

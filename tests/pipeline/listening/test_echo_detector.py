@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import soxr
 
-from audio.pcm import INPUT_RATE, Pcm
+from audio.pcm import INPUT_RATE, Pcm, silence
 from audio.sound_file import read_wav
-from pipeline.listening.echo_detector import WINDOW, EchoDetector, PlayedReference
+from pipeline.listening.echo_detector import AHEAD, REACH, WINDOW, EchoDetector, PlayedReference, likeness
 from tests.support.speech import RECORDINGS
 
 FRAME = 512
@@ -29,10 +29,57 @@ def explained(heard: Pcm, played: Pcm, loud: float = 0.02) -> list[bool]:
     detector, found = EchoDetector(), []
     for end in range(FRAME, len(played) + 1, FRAME):
         detector.play(played[end - FRAME : end])
-        detector.hear(heard[max(end - WINDOW, 0) : end])
+        detector.take(heard[end - FRAME : end])
+        detector.hear(0)
         if end >= WINDOW + FRAME and np.abs(heard[end - FRAME : end]).max() > loud:
             found.append(detector.explains())
     return found
+
+
+@pytest.mark.parametrize("block", [160, 320, 4_000, 8_000, AHEAD])
+def test_however_it_arrives_and_is_played_it_is_compared_as_one_piece(block: int) -> None:
+    """The verdicts are those of the whole windows, filtered anew for each frame."""
+    length = min(len(AGENT), len(PERSON))
+    echo = np.convolve(AGENT, room(0.1, True))[:length]
+    hiss = np.random.default_rng(1).standard_normal(length) * 1e-3
+    words = np.where(np.arange(length) < length // 2, 0.0, PERSON[:length])
+    heard, played = (echo + hiss + words).astype(np.float32), AGENT[:length]
+    detector, found, expected, energies = EchoDetector(), [], [], []
+    sizes, given = np.random.default_rng(2), 0
+    for start in range(0, length - AHEAD, block):
+        detector.take(heard[start : start + block])
+        for end in range(-(-start // FRAME) * FRAME, start + block + 1, FRAME):
+            if end < max(WINDOW, start + 1):
+                continue
+            until = min(end + int(sizes.integers(200)), length)
+            detector.play(played[given:until])
+            given = until
+            detector.hear(start + block - end)
+            found.append(detector.explains())
+            low, low_played = (filtered(whole) for whole in (heard[end - WINDOW : end], before(played, until)))
+            energies.append(np.mean(low**2))
+            quiet = energies[-1] < 2 * min(energies[-125:])
+            expected.append(bool(low_played.any()) and (quiet or likeness(low, low_played) >= 0.6))
+    assert found == expected
+    assert sum(found) > 5
+    assert found.count(False) > 5
+
+
+def before(played: Pcm, until: int) -> Pcm:
+    return np.concatenate((silence(WINDOW + REACH), played[:until]))[-WINDOW - REACH :]
+
+
+def filtered(pcm: Pcm) -> Pcm:
+    at = np.arange(63) - 31
+    taps = np.sinc(2 * 3500 / INPUT_RATE * at) * np.hamming(63)
+    return np.convolve(pcm, (taps / taps.sum()).astype(np.float32), "valid")
+
+
+def test_likeness_is_the_highest_normalized_correlation() -> None:
+    played, heard = AGENT[8_000:21_538], 0.3 * AGENT[14_000:17_938] + PERSON[14_000:17_938]
+    stretches = np.lib.stride_tricks.sliding_window_view(played.astype(np.float64), len(heard))
+    expected = np.abs(stretches @ heard) / np.linalg.norm(stretches, axis=1) / np.linalg.norm(heard)
+    assert likeness(heard, played) == pytest.approx(expected.max(), abs=1e-5)
 
 
 @pytest.mark.parametrize("late_s", [0.0, 0.05, 0.2, 0.5])

@@ -9,6 +9,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from pipeline.commands import Respond, RetrieveItem
 from pipeline.runtime.workers import account
 from realtime.access.access import Access
 from realtime.access.api_keys import KeyRing
@@ -203,3 +204,35 @@ async def test_a_flood_of_events_is_slowed_down_and_nothing_of_it_is_lost() -> N
             pass
         assert loop.time() - began > 0.5
         assert len(running.agents[0].seen) == 1_051
+
+
+RETRIEVE = '{"type":"conversation.item.retrieve","item_id":"x"}'
+ELSEWHERE = ("127.0.0.2", 0)
+
+
+async def test_a_client_that_sends_too_fast_is_as_slow_when_it_connects_again_and_others_are_not() -> None:
+    async with serving(pace=PaceLimits(events_per_second=0.1)) as running:
+        async with running.connect() as client:
+            await client.send(RETRIEVE)
+            await running.agents[0].asked.wait()
+        await running.vacant()
+        async with running.connect() as again, running.connect(local_addr=ELSEWHERE) as other:
+            await again.send(RETRIEVE)
+            await other.send(RETRIEVE)
+            await running.agents[2].asked.wait()
+            assert not any(isinstance(command, RetrieveItem) for command in running.agents[1].seen)
+
+
+async def test_answers_that_nobody_could_listen_to_are_waited_for() -> None:
+    pace = PaceLimits(answers_per_second=0.1)
+    async with (
+        serving(pace=pace) as running,
+        running.connect() as client,
+        running.connect(local_addr=ELSEWHERE) as other,
+    ):
+        for _ in range(2):
+            await client.send('{"type":"response.create"}')
+        await running.agents[0].asked.wait()
+        await other.send('{"type":"response.create"}')
+        await running.agents[1].asked.wait()
+        assert sum(isinstance(command, Respond) for command in running.agents[0].seen) == 1

@@ -1,4 +1,4 @@
-"""How much one connection may send: bursts pass, floods wait, in virtual time."""
+"""How much one client may send: bursts pass, floods wait, in virtual time."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from realtime.limits.pace import AUDIO_BURST_S, BURST_S, Pace, PaceLimits
 
-LIMITS = PaceLimits(events_per_second=100, bytes_per_second=1_000, audio_speed=10)
+LIMITS = PaceLimits(events_per_second=100, bytes_per_second=1_000, audio_speed=10, answers_per_second=2)
 
 
 def pace() -> Pace:
@@ -33,6 +33,20 @@ def test_audio_in_real_time_never_waits_and_a_recording_waits_after_its_burst() 
         assert one.audio(0.02, now) == 0
     assert one.audio(AUDIO_BURST_S - 1, now) == 0
     assert one.audio(11, now) == pytest.approx(1, abs=0.01)
+
+
+def test_what_makes_models_work_waits_after_its_burst() -> None:
+    one = pace()
+    assert [one.answer(0) for _ in range(22)] == [0] * 20 + [0.5, 1]
+
+
+def test_events_that_take_the_loop_s_time_are_followed_by_a_wait() -> None:
+    one = pace()
+    one.worked(0.9, 0)
+    assert one.event(1, 0) == 0
+    one.worked(0.2, 0)
+    assert one.event(1, 0) == pytest.approx(2)
+    assert one.event(1, 2) == pytest.approx(0)
 
 
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(1, 4_000)), max_size=50))

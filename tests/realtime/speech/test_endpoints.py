@@ -1,6 +1,8 @@
 """The endpoints for speech around scripted models: what clients send and get."""
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -11,7 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
+from audio.pcm import Pcm
+from pipeline.runtime.workers import Urgency
 from realtime.protocol.session_config import Offer
+from realtime.speech import transcription
 from realtime.speech.audio_files import FileWriter, read_audio
 from realtime.speech.routes import speech_routes
 from realtime.speech.transcription import pieces
@@ -108,6 +113,37 @@ async def test_a_wrong_wish_for_a_transcript_is_refused() -> None:
         ]:
             answer = await client.post("/v1/audio/transcriptions", data=fields, files=files)
             assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+
+
+async def test_files_that_wait_are_not_decoded_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An hour of speech is a small file, and 230 MB of audio."""
+    decoded, four, waiting = [], threading.Event(), threading.Event()
+
+    def noted(data: bytes, longest_s: float) -> Pcm:
+        decoded.append(data)
+        if len(decoded) == 4:
+            four.set()
+        return read_audio(data, longest_s)
+
+    monkeypatch.setattr(transcription, "read_audio", noted)
+    engine = scripted.engine(["Hello."] * 6, [])
+    app = Starlette(routes=speech_routes(engine, lambda: OFFER))
+    try:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://agent") as client:
+            held = asyncio.create_task(engine.workers.run(Urgency.DETECT, waiting.wait))
+            posted = [
+                asyncio.create_task(client.post("/v1/audio/transcriptions", files={"file": ("a.wav", spoken(1))}))
+                for _ in range(6)
+            ]
+            await asyncio.to_thread(four.wait, 60)
+            await asyncio.wait(posted, timeout=0.2)
+            assert len(decoded) == 4
+            waiting.set()
+            assert [answer.status_code for answer in await asyncio.gather(*posted)] == [200] * 6
+            await held
+    finally:
+        waiting.set()
+        engine.workers.close()
 
 
 async def test_models_are_listed() -> None:

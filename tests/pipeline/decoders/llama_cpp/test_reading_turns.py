@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipeline.decoders.llama_cpp.reading_turns import LONG, PIECE, ReadingTurns
+from pipeline.decoders.llama_cpp.reading_turns import LONG, PIECE, REFILL_S, ReadingTurns
 
 CAPACITY = 2048
 
@@ -14,14 +14,25 @@ class Turns(ReadingTurns):
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.there = set[object]()
         super().__init__(CAPACITY, lambda: self.now)
 
     def ends(self, conversation: object, cached: int, length: int) -> list[int]:
         return [end for end, _ in self.pieces(conversation, cached, length)]
 
-    def rests(self, conversation: object, tokens: int) -> bool:
-        [rest_s] = {rest_s for _, rest_s in self.pieces(conversation, 0, tokens)}
-        return rest_s > 0
+    def read(self, conversation: object, tokens: int, piece_s: float = 0.0) -> float:
+        """The seconds that it has to rest while it reads a prompt of so many tokens, `piece_s` for each piece.
+
+        Whoever has read something stays there meanwhile.
+        """
+        others, rested = self.there - {conversation}, 0.0
+        self.there.add(conversation)
+        for _, rest_s in self.pieces(conversation, 0, tokens):
+            rested += rest_s
+            self.now += rest_s + piece_s
+            for other in others:
+                self.wrote(other, 0)
+        return rested
 
 
 def test_what_is_short_or_known_is_read_at_once() -> None:
@@ -31,20 +42,42 @@ def test_what_is_short_or_known_is_read_at_once() -> None:
 
 
 def test_a_long_prompt_is_read_in_pieces_the_last_with_its_reply() -> None:
-    assert Turns().ends("a", 100, 100 + LONG + 1) == [100 + PIECE * n for n in (1, 2, 3, 4)]
+    assert Turns().ends("a", 100, 100 + LONG + 1) == list(range(100 + PIECE, 101 + LONG, PIECE))
 
 
-def test_a_conversation_that_has_read_a_whole_context_rests_before_everything_while_there_are_others() -> None:
+def test_a_conversation_that_has_read_a_whole_context_waits_for_each_piece_while_there_are_others() -> None:
     turns = Turns()
-    assert not turns.rests("a", CAPACITY)
-    assert not turns.rests("a", CAPACITY), "it is alone"
-    assert not turns.rests("b", CAPACITY), "another has an allowance of its own"
-    assert turns.rests("a", CAPACITY)
+    assert turns.read("a", 2 * CAPACITY) == 0, "it is alone"
+    assert turns.read("b", CAPACITY) == 0, "another has an allowance of its own"
+    assert turns.read("a", 512) == pytest.approx(REFILL_S / 4)
     assert turns.ends("a", 0, 10) == [10], "however little it is"
-    turns.now = 3
+    turns.now += REFILL_S / 4
     assert turns.ends("a", 0, 100) == []
-    turns.now = 60
-    assert not turns.rests("a", CAPACITY)
+
+
+def test_what_is_written_counts_as_what_is_read() -> None:
+    turns = Turns()
+    turns.read("b", 1)
+    turns.wrote("a", CAPACITY)
+    assert turns.read("a", PIECE) == pytest.approx(REFILL_S * PIECE / CAPACITY)
+
+
+def test_however_often_it_asks_it_reads_no_more_in_the_long_run_than_is_refilled() -> None:
+    turns, begun = Turns(), 0
+    turns.read("b", 1)
+    while turns.now < 10 * REFILL_S:
+        turns.read("a", 600, piece_s=0.1)
+        begun += 600
+    assert begun <= CAPACITY * 11 + 600
+
+
+def test_a_long_prompt_leaves_others_as_much_time_as_it_takes() -> None:
+    turns = Turns()
+    turns.read("a", 1)
+    pieces = len(Turns().ends("b", 0, 1000))
+    assert turns.read("b", 1000, piece_s=0.2) == pytest.approx(0.2 * (pieces - 1))
+    alone = Turns()
+    assert alone.read("a", 1000, piece_s=0.2) == 0
 
 
 def test_a_conversation_as_people_hold_them_never_waits() -> None:
@@ -52,7 +85,9 @@ def test_a_conversation_as_people_hold_them_never_waits() -> None:
     assert turns.ends("a", 0, 250) == []
     for turn in range(100):
         turns.now += 5
+        turns.read("b", 1)
         assert turns.ends("a", 250 + 200 * turn, 450 + 200 * turn) == []
+        turns.wrote("a", 50)
 
 
 def test_what_belongs_to_no_conversation_has_no_allowance_to_exhaust() -> None:
