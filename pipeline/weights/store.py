@@ -82,7 +82,8 @@ def needed_models(settings: PipelineSettings) -> tuple[str, ...]:
     """Names or paths of the models that an agent with these settings loads."""
     decoder = (settings.decoder.model,) if not settings.decoder.remote else ()
     opinion = (settings.turn.second_opinion,) if settings.turn.second_opinion else ()
-    return (settings.vad.model, settings.encoder.model, *decoder, *_voice_models(settings.voice), *opinion)
+    encoder = (settings.encoder.model,) if not settings.encoder.remote else ()
+    return (settings.vad.model, *encoder, *decoder, *_voice_models(settings.voice), *opinion)
 
 
 def _voice_models(voice: VoiceSettings) -> tuple[str, ...]:

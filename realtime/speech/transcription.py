@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from audio.pcm import INPUT_RATE, Pcm
+from pipeline.encoders.encoder import on_thread
 from pipeline.engine import Engine
 from pipeline.runtime.workers import Urgency
 from realtime.sessions.guard import Refusal
@@ -87,14 +88,18 @@ class TranscriptionEndpoint:
         """One segment for each piece in which anything was said."""
         async with self._places:
             for first, last in pieces(pcm):
-                text = await self._engine.workers.run(Urgency.LISTEN, lambda: self._words(pcm[first:last]))  # noqa: B023
+                text = await self._words(pcm[first:last])
                 if text:
                     yield Segment(first / INPUT_RATE, last / INPUT_RATE, text)
 
-    def _words(self, pcm: Pcm) -> str:
+    async def _words(self, pcm: Pcm) -> str:
         stream = self._engine.encoder.open()
-        stream.push(pcm)
-        return stream.finish().text
+
+        def read() -> str:
+            stream.push(pcm)
+            return stream.finish().text
+
+        return await on_thread(self._engine.workers, Urgency.LISTEN, stream, read)
 
     def _answer(self, wanted: str, segments: list[Segment], seconds: float) -> Response:
         text = " ".join(segment.text for segment in segments)
