@@ -3,6 +3,9 @@
 A float of 1.0 corresponds to 32768, so that decoding and encoding again gives the same bytes.
 """
 
+import io
+import wave
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +24,17 @@ def decode_pcm16(data: bytes) -> Pcm:
     if len(data) % 2:
         raise ValueError(f"pcm16 takes two bytes a sample, {len(data)} is odd")
     return from_int16(np.frombuffer(data, dtype="<i2"))
+
+
+def wav_file(pcm: Pcm, rate: int) -> bytes:
+    """The bytes of a WAV file of `pcm`, which is sampled at `rate` Hz: mono, 16 bits."""
+    file = io.BytesIO()
+    with wave.open(file, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(rate)
+        writer.writeframes(encode_pcm16(pcm))
+    return file.getvalue()
 
 
 def to_int16(pcm: Pcm) -> NDArray[np.int16]:

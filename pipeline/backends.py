@@ -77,6 +77,19 @@ async def _whisper(settings: PipelineSettings, store: ModelStore) -> Encoder:
     return WhisperEncoder(store.resolve(encoder.model), encoder.compute_type, encoder.threads)
 
 
+async def _transcription_server(settings: PipelineSettings, store: ModelStore) -> Encoder:
+    from pipeline.encoders.transcription_server import TranscriptionServerEncoder
+
+    encoder = settings.encoder
+    return TranscriptionServerEncoder(
+        encoder.url,
+        api_key=encoder.api_key.get_secret_value(),
+        model=encoder.model,
+        language=encoder.language,
+        timeout_s=encoder.timeout_s,
+    )
+
+
 async def _llama(settings: PipelineSettings, store: ModelStore) -> Decoder:
     from pipeline.decoders.llama_cpp.llama import LlamaDecoder
 
@@ -243,7 +256,10 @@ async def _pocket(settings: PipelineSettings, store: ModelStore) -> Synthesizer:
     return PocketSynthesizer.load(voice.model or "english", [voice.name], voice.gain_db)
 
 
-ENCODERS: dict[str, Backend[Encoder]] = {"whisper": Backend(("ctranslate2", "tokenizers"), "antiphon", _whisper)}
+ENCODERS: dict[str, Backend[Encoder]] = {
+    "whisper": Backend(("ctranslate2", "tokenizers"), "antiphon", _whisper),
+    "http": Backend((), "antiphon", _transcription_server),
+}
 
 DECODERS: dict[str, Backend[Decoder]] = {
     "llama": Backend(("xllamacpp",), "antiphon", _llama),

@@ -18,7 +18,7 @@ from pipeline.runtime.workers import Urgency, Workers
 from pipeline.settings import PipelineSettings
 from pipeline.voice_catalogue import VoiceCatalogue, VoiceNotAtHand, voices_at_hand
 from pipeline.weights.store import ModelStore
-from tts.synthesizer import UnknownVoice, Voice
+from tts.synthesizer import Closable, UnknownVoice, Voice
 
 log = logging.getLogger(__name__)
 
@@ -97,11 +97,13 @@ class Engine:
     async def close(self) -> None:
         await self.decoder.close()
         await asyncio.to_thread(self.synthesizer.close)
+        if isinstance(self.encoder, Closable):
+            await asyncio.to_thread(self.encoder.close)
         await asyncio.to_thread(self.workers.close)
 
     async def _warm_up(self) -> None:
         self.vad.open().push(silence(FRAME_SAMPLES))
-        self.encoder.warm_up()
+        await asyncio.to_thread(self.encoder.warm_up)
         if self.decoder.audio_encoder is not None:
             await self.workers.run(Urgency.LISTEN, self.decoder.audio_encoder.warm_up)
         context = self.decoder.open("Say hello.")

@@ -34,11 +34,30 @@ class VadSettings(Section):
 class EncoderSettings(Section):
     """The speech recognizer."""
 
-    backend: Literal["whisper"] = "whisper"
+    backend: Literal["whisper", "http"] = "whisper"
     model: str = "whisper-tiny.en"
-    """A name from `antiphon models`, or a folder with a CTranslate2 Whisper model."""
+    """whisper: a name from `antiphon models`, or a folder with a CTranslate2 Whisper model. http: the model's name on
+    the server."""
     compute_type: Literal["int8", "float32"] = "int8"
     threads: int = Field(default=1, ge=1, le=64)
+    url: str = ""
+    """http: base URL of the server, with its /v1."""
+    api_key: SecretStr = SecretStr("")
+    language: str = ""
+    """http: code of the language that is spoken; "": the server finds out."""
+    timeout_s: float = Field(default=20, gt=0)
+    """http: seconds to wait for an answer."""
+
+    @property
+    def remote(self) -> bool:
+        """Whether the model runs in a server at `url`."""
+        return self.backend == "http"
+
+    @model_validator(mode="after")
+    def _has_a_server(self) -> Self:
+        if self.remote and not self.url.startswith(("http://", "https://")):
+            raise ValueError('the backend "http" needs encoder.url, as in "http://127.0.0.1:8000/v1"')
+        return self
 
 
 class DecoderSettings(Section):

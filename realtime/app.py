@@ -30,6 +30,7 @@ from realtime.client_secrets import ClientSecretsEndpoint
 from realtime.limits.connections import Connections
 from realtime.limits.middleware import RateLimiter, SessionLimiter, turn_away
 from realtime.limits.refusals import Refusals
+from realtime.limits.route_path import route_path
 from realtime.limits.shared_counts import SharedCounts
 from realtime.observability.freed_memory import FreedMemory
 from realtime.observability.metrics import Metrics
@@ -305,15 +306,14 @@ class _Gate:
         headers = connection.headers
         reads_only = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
         refusal = self._guard.check_host(headers) or (None if reads_only else self._guard.check_origin(headers))
-        keyed = scope["type"] == "websocket" or scope["path"] == "/metrics" or scope["path"].startswith("/v1/")
+        path = route_path(scope)
+        keyed = scope["type"] == "websocket" or path == "/metrics" or path.startswith("/v1/")
         if refusal is not None or not keyed:
             return refusal
         caller = await self._guard.identify(headers, scope.get("subprotocols", ()))
         if isinstance(caller, Refusal):
             return caller
-        if caller.secret is not None and not (
-            scope["path"] == "/v1/realtime" or scope["path"].startswith(_FOR_SECRETS)
-        ):
+        if caller.secret is not None and not (path == "/v1/realtime" or path.startswith(_FOR_SECRETS)):
             message = "An ephemeral key opens sessions; this request needs an API key."
             return Refusal(403, "insufficient_permissions", message)
         connection.state.caller = caller

@@ -216,6 +216,7 @@ def make_app(
     server = settings.server
     limits = limits_of(server)
     guard = Guard(server.host, access, server.allowed_origins, server.allowed_hosts)
+    upstreams = {"encoder": settings.encoder.url, "decoder": settings.decoder.url, "voice": settings.voice.url}
     service = Service(
         offer=lambda: _offer(engine, settings),
         models={
@@ -226,9 +227,7 @@ def make_app(
         },
         open=lambda session, outlet, items: Agent(engine, session, outlet, items),
         queues={"workers": lambda: engine.workers.waiting},
-        upstreams={
-            role: url for role, url in (("decoder", settings.decoder.url), ("voice", settings.voice.url)) if url
-        },
+        upstreams={role: url for role, url in upstreams.items() if url},
     )
     ice_servers = [
         RTCIceServer(list(ice.urls), ice.username, ice.credential.get_secret_value()) for ice in server.ice_servers
@@ -277,7 +276,7 @@ def limits_of(server: ServerSettings) -> Limits:
 
 def other_hosts(settings: PipelineSettings) -> tuple[str, ...]:
     """Hosts other than this machine to which the backends of these settings send what users say, in order."""
-    urls = (settings.decoder.url, settings.voice.url)
+    urls = (settings.encoder.url, settings.decoder.url, settings.voice.url)
     hosts = [host for url in urls if (host := urlsplit(url).hostname) and not is_loopback(host)]
     return tuple(dict.fromkeys(hosts))
 

@@ -1,10 +1,14 @@
 """The contract of encoders: samples in, text or audio units out, while the person is still speaking."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from audio.pcm import Pcm
 from pipeline.encoders.audio_units import AudioUnit
+from pipeline.runtime.workers import Urgency, Workers
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,12 @@ class Heard:
 
 
 class EncoderStream(Protocol):
-    """The encoder's state for one utterance. Calls block while the model runs: they belong on a worker thread."""
+    """The encoder's state for one utterance. Calls block while the model runs: `on_thread` makes them."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether its calls wait for a server rather than computing on this machine."""
+        ...
 
     def push(self, pcm: Pcm) -> Heard:
         """Take the next samples (float32, mono, 16 kHz, any length) and return what is understood so far."""
@@ -97,3 +106,8 @@ class Encoder(Protocol):
     def warm_up(self) -> None:
         """Run the model once, so that the first utterance is as fast as the next. Blocks."""
         ...
+
+
+async def on_thread(workers: Workers, urgency: Urgency, stream: EncoderStream, work: Callable[[], T]) -> T:
+    """The result of `work`, which calls `stream`: computed by the workers, or awaited outside of them."""
+    return await (workers.wait(work) if stream.waits else workers.run(urgency, work))

@@ -14,6 +14,10 @@ class ProsodyStream:
         self._stream = stream
         self._manner = manner
 
+    @property
+    def waits(self) -> bool:
+        return self._stream.waits
+
     def push(self, pcm: Pcm) -> Heard:
         self._manner.push(pcm)
         return self._stream.push(pcm)

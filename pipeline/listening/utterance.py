@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from audio.pcm import INPUT_RATE, Pcm, silence
-from pipeline.encoders.encoder import EncoderStream, Heard
+from pipeline.encoders.encoder import EncoderStream, Heard, on_thread
 from pipeline.listening.prosody import TurnProsody
 from pipeline.listening.prosody_stream import ProsodyStream
 from pipeline.runtime.workers import Urgency, Workers
@@ -118,7 +118,7 @@ class Utterance:
         self._finished = heard.text
         if missed and heard.text and self._reopen is not None:
             stream = self._reopen()
-            rest = await self._workers.run(Urgency.TAIL, lambda: _transcribed(stream, news))
+            rest = await on_thread(self._workers, Urgency.TAIL, stream, lambda: _transcribed(stream, news))
             self._missed.append(rest)
         if not (missed_text := " ".join(filter(None, self._missed))):
             return heard
@@ -191,7 +191,7 @@ class _Feed:
         async with self._feeding:
             pcm = self._take()
             self._since_finish.append(pcm)
-            return await self._workers.run(Urgency.LISTEN, lambda: self._stream.push(pcm))
+            return await on_thread(self._workers, Urgency.LISTEN, self._stream, lambda: self._stream.push(pcm))
 
     async def finish(self) -> tuple[Heard, Pcm]:
         """All that was understood, and the audio that no `finish` had heard before."""
@@ -204,7 +204,7 @@ class _Feed:
                     self._stream.push(pcm)
                 return self._stream.finish()
 
-            return await self._workers.run(Urgency.TAIL, tail), news
+            return await on_thread(self._workers, Urgency.TAIL, self._stream, tail), news
 
     def _take(self) -> Pcm:
         waiting, self._waiting = self._waiting, []

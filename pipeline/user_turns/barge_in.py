@@ -9,7 +9,7 @@ from audio.pcm import Pcm
 from pipeline.answering.context import AnswerContext
 from pipeline.answering.floor import Floor
 from pipeline.commands import ServerVad
-from pipeline.encoders.encoder import EncoderStream, Glance, GlancingStream
+from pipeline.encoders.encoder import EncoderStream, Glance, GlancingStream, on_thread
 from pipeline.events import HeardOverAnswer, Playback, ResumedAnswer
 from pipeline.listening.audio_input import AudioInput
 from pipeline.listening.endpointing import phrases, samples
@@ -86,8 +86,10 @@ class BargeIn:
             self._play("full", resumed)
 
     async def _judge(self, look: Overheard, pcm: Pcm) -> None:
+        engine = self._context.engine
+        stream = engine.encoder.open()
         try:
-            stream, glance = await self._context.engine.workers.run(Urgency.TAIL, lambda: self._glance(pcm))
+            glance = await on_thread(engine.workers, Urgency.TAIL, stream, lambda: _glance(stream, pcm))
         except Exception:
             log.exception("speech over an answer could not be transcribed")
             look.overlap.judge(look, Meaning.NOTHING)
@@ -103,7 +105,7 @@ class BargeIn:
     async def _look_again(self, look: Overheard, stream: EncoderStream) -> None:
         """Take a second, expensive look at what the first one doubted, while the agent speaks on."""
         try:
-            heard = await self._context.engine.workers.run(Urgency.LISTEN, stream.finish)
+            heard = await on_thread(self._context.engine.workers, Urgency.LISTEN, stream, stream.finish)
         except Exception:
             log.exception("speech over an answer could not be transcribed")
             return
@@ -114,14 +116,6 @@ class BargeIn:
             elif not look.overlap.over:
                 look.overlap.judge(look, found, heard.text)
 
-    def _glance(self, pcm: Pcm) -> tuple[EncoderStream, Glance]:
-        stream = self._context.engine.encoder.open()
-        stream.push(pcm)
-        if isinstance(stream, GlancingStream):
-            return stream, stream.glance()
-        text = stream.finish().text
-        return stream, Glance(text, _SURE, doubted=False)
-
     def _meaning(self, heard: OverheardWords) -> Meaning:
         found = meaning(heard, self._phrases, self._floor.said)
         log.debug("over the answer: %r (%.2f): %s", heard.text, heard.logprob, found.name)
@@ -130,3 +124,8 @@ class BargeIn:
     def _play(self, state: Literal["full", "ducked", "paused"], resumed: ResumedAnswer | None = None) -> None:
         self._changed = state != "full"
         self._context.outlet.emit(Playback(state, resumed))
+
+
+def _glance(stream: EncoderStream, pcm: Pcm) -> Glance:
+    stream.push(pcm)
+    return stream.glance() if isinstance(stream, GlancingStream) else Glance(stream.finish().text, _SURE, doubted=False)

@@ -90,8 +90,9 @@ def known_models() -> Mapping[str, Model]:
 def needed_models(settings: PipelineSettings) -> tuple[str, ...]:
     """Names or paths of the models that an agent with these settings loads."""
     decoder = (settings.decoder.model,) if not settings.decoder.remote else ()
+    encoder = (settings.encoder.model,) if not settings.encoder.remote else ()
     turn = filter(None, (settings.turn.second_opinion, settings.turn.speaker_encoder))
-    return (settings.vad.model, settings.encoder.model, *decoder, *_voice_models(settings.voice), *turn)
+    return (settings.vad.model, *encoder, *decoder, *_voice_models(settings.voice), *turn)
 
 
 def _voice_models(voice: VoiceSettings) -> tuple[str, ...]:

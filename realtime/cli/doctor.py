@@ -97,6 +97,8 @@ def examine(config: Path | None, profile: ProfileName | None = None) -> Iterator
     yield _profile(settings)
     yield from _backends(settings)
     yield from _models(settings)
+    if settings.encoder.remote:
+        yield _server("encoder", settings.encoder.url)
     if settings.decoder.remote:
         yield _server("decoder", settings.decoder.url)
     yield from _voice(settings.voice)

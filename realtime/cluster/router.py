@@ -8,6 +8,7 @@ from urllib.parse import parse_qs
 
 from ray.serve.request_router import PendingRequest, RequestRouter, RunningReplica
 
+from realtime.limits.route_path import route_path
 from realtime.sessions.places import place_of
 
 FULL = "full"
@@ -55,7 +56,7 @@ def scope_of(arguments: Sequence[Any]) -> Mapping[str, Any]:
 
 def wanted_place(scope: Mapping[str, Any]) -> str:
     """The replica that a request names: in the token of the session to resume, or in a call's address; else ""."""
-    path = scope.get("path", "")
+    path = route_path(scope)
     if path.startswith(_CALLS):
         return place_of(path.removeprefix(_CALLS).partition("/")[0])
     query = parse_qs(scope.get("query_string", b"").decode("latin-1"))

@@ -13,6 +13,7 @@ from realtime.access.access import Caller
 from realtime.limits.client_limits import ClientLimits
 from realtime.limits.rates import Rate, Verdict
 from realtime.limits.refusals import Refusals
+from realtime.limits.route_path import route_path
 from realtime.limits.session_shares import OwnShares, SessionShares, SharedShares
 from realtime.limits.shared_counts import SharedCounts
 from realtime.limits.shares import client_address
@@ -139,7 +140,7 @@ def _begins_session(scope: Scope) -> bool:
     if scope["type"] == "websocket":
         return True
     # A lifespan, which Ray Serve runs, has no path.
-    return scope["type"] == "http" and (scope["method"], scope["path"]) == ("POST", "/v1/realtime/calls")
+    return scope["type"] == "http" and (scope["method"], route_path(scope)) == ("POST", "/v1/realtime/calls")
 
 
 def _asks_for_speech(scope: Scope) -> bool:

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 from starlette.types import Receive, Scope, Send
 
 from audio.pcm import INPUT_RATE, Pcm
+from pipeline.encoders.encoder import on_thread
 from pipeline.engine import Engine
 from pipeline.runtime.workers import Urgency
 from realtime.sessions.guard import Refusal
@@ -94,14 +95,18 @@ class TranscriptionEndpoint:
     async def _transcribe(self, pcm: Pcm) -> AsyncGenerator[Segment]:
         """One segment for each piece in which anything was said."""
         for first, last in pieces(pcm):
-            text = await self._engine.workers.run(Urgency.LISTEN, lambda: self._words(pcm[first:last]))  # noqa: B023
+            text = await self._words(pcm[first:last])
             if text:
                 yield Segment(first / INPUT_RATE, last / INPUT_RATE, text)
 
-    def _words(self, pcm: Pcm) -> str:
+    async def _words(self, pcm: Pcm) -> str:
         stream = self._engine.encoder.open()
-        stream.push(pcm)
-        return stream.finish().text
+
+        def read() -> str:
+            stream.push(pcm)
+            return stream.finish().text
+
+        return await on_thread(self._engine.workers, Urgency.LISTEN, stream, read)
 
     def _answer(self, wanted: str, segments: list[Segment], seconds: float) -> Response:
         text = " ".join(segment.text for segment in segments)

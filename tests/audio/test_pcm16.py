@@ -1,9 +1,12 @@
 """16-bit samples and floats."""
 
+import io
+
 import numpy as np
 import pytest
+import soundfile
 
-from audio.pcm16 import decode_pcm16, encode_pcm16
+from audio.pcm16 import decode_pcm16, encode_pcm16, wav_file
 
 
 def test_every_16_bit_sample_comes_back_as_it_was() -> None:
@@ -18,3 +21,9 @@ def test_samples_outside_full_scale_are_clipped() -> None:
 def test_half_a_sample_is_refused() -> None:
     with pytest.raises(ValueError, match="3 is odd"):
         decode_pcm16(b"abc")
+
+
+def test_a_wav_file_has_the_samples_and_their_rate() -> None:
+    pcm = np.array([0, 0.5, -0.5], np.float32)
+    samples, rate = soundfile.read(io.BytesIO(wav_file(pcm, 16_000)), dtype="float32")
+    assert (samples.tolist(), rate) == (pcm.tolist(), 16_000)

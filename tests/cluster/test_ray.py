@@ -11,7 +11,7 @@ import pytest
 from realtime.shared_redis import connected
 from tests.cluster.ray_cluster import RayCluster, ray_cluster
 from tests.cluster.talker import Talker, talkers
-from tests.support.speech import recordings
+from tests.support.speech import recordings, word_errors
 
 RATE = 24_000
 TURNS = [recording for recording in recordings().values() if recording.kind == "turn"]
@@ -52,9 +52,18 @@ def upgraded(config: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
+def apart(config: Path, cluster: RayCluster) -> Path:
+    """The settings of agents that have neither a recognizer nor a voice of their own."""
+    file = config.with_name("apart.toml")
+    models = f'backend = "http"\nurl = "http://{cluster.address}/models/v1"\n'
+    file.write_text(f"{config.read_text()}\n[encoder]\n{models}[voice]\n{models}")
+    return file
+
+
+@pytest.fixture(scope="module")
 def cluster(config: Path) -> Iterator[RayCluster]:
     with ray_cluster(workers=3, cpus=2, settings={}) as running:
-        running.deploy(3, config=config)
+        running.deploy(3, config=config, models=config)
         running.settle(3)
         yield running
 
@@ -113,26 +122,44 @@ async def test_a_client_that_comes_back_gets_its_own_replica(cluster: RayCluster
 
 async def test_a_smaller_cluster_cuts_no_call(cluster: RayCluster, config: Path) -> None:
     async with talkers(cluster.address, FEW, set(cluster.processes())) as everybody:
-        await asyncio.to_thread(cluster.deploy, 2, config=config)
+        await asyncio.gather(ask(everybody), asyncio.to_thread(cluster.deploy, 2, config=config, models=config))
         await asyncio.to_thread(cluster.wait_for, lambda: cluster.states().count("RUNNING") == 2)
-        await ask(everybody)
+        leaving = [talker for talker in everybody if talker.place not in cluster.processes()]
+        await ask(leaving)
         assert all(talker.outages_s == [] for talker in everybody)
-        assert len({talker.place for talker in everybody} - set(cluster.processes())) == 1
+        assert len({talker.place for talker in leaving}) == 1
         assert len(cluster.states()) == 3
     # The last conversation of the replica has ended, and so does it.
     await asyncio.to_thread(cluster.settle, 2)
 
 
-async def test_a_new_version_cuts_no_call(cluster: RayCluster, upgraded: Path) -> None:
+async def test_a_new_version_cuts_no_call(cluster: RayCluster, config: Path, upgraded: Path) -> None:
     old = set(cluster.processes())
     async with talkers(cluster.address, FEW) as everybody:
-        await asyncio.to_thread(cluster.deploy, len(old), config=upgraded)
+        await asyncio.gather(
+            ask(everybody), asyncio.to_thread(cluster.deploy, len(old), config=upgraded, models=config)
+        )
         await asyncio.to_thread(cluster.wait_for, lambda: len(set(cluster.processes()) - old) == len(old))
         await asyncio.to_thread(cluster.wait_for, lambda: not old & set(cluster.processes()))
         new = set(cluster.processes())
         async with talkers(cluster.address, 1, new) as newcomers:
-            await ask([*everybody, *(talker for talker in newcomers if talker.place in new)])
+            await ask([everybody[0], *(talker for talker in newcomers if talker.place in new)])
         assert all(talker.outages_s == [] for talker in everybody)
         assert {talker.place for talker in everybody} <= old
     await asyncio.to_thread(cluster.settle, len(old))
     assert not old & set(cluster.processes())
+
+
+async def test_another_deployment_hears_and_speaks_for_the_agents(
+    cluster: RayCluster, config: Path, apart: Path
+) -> None:
+    await asyncio.to_thread(cluster.wait_for, lambda: cluster.states("models") == ["RUNNING"])
+    old = set(cluster.processes())
+    await asyncio.to_thread(cluster.deploy, 1, config=apart, models=config)
+    await asyncio.to_thread(cluster.wait_for, lambda: bool(set(cluster.processes()) - old))
+    await asyncio.to_thread(cluster.settle, 1)
+    async with talkers(cluster.address, 2) as everybody:
+        await ask(everybody)
+        for talker, recording in zip(everybody, TURNS, strict=False):
+            assert min(word_errors(recording.text, words) for words in talker.items.values()) <= 0.25
+            assert talker.arrived

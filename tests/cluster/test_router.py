@@ -25,6 +25,11 @@ def test_a_request_names_its_replica(path: str, query: bytes, place: str) -> Non
     assert wanted_place({"type": "http", "path": path, "query_string": query}) == place
 
 
+def test_a_call_of_an_application_under_a_prefix_names_it_too() -> None:
+    scope = {"type": "http", "path": "/agents/v1/realtime/calls/rtc_1.b2/hangup", "root_path": "/agents"}
+    assert wanted_place(scope) == "b2"
+
+
 def test_a_request_comes_as_serve_s_proxies_send_it() -> None:
     scope = {"type": "websocket", "path": "/v1/realtime", "query_string": b"resume=secret.b2", "headers": []}
     sent = ASGIProxyRequest(scope, receive=AsyncMock(), send=AsyncMock()).serialized_replica_arg("proxy")

@@ -21,6 +21,8 @@ from pipeline.decoders.decoder import (
     ToolChoice,
     Unit,
 )
+from pipeline.decoders.thought_formats import QWEN3
+from pipeline.thinking.prompts import articulation, formulation
 from tests.cluster import vllm as servers
 from tests.cluster.vllm import BLOCK, CONTEXT, MODEL, PATIENCE_S, Vllm, become
 
@@ -38,7 +40,9 @@ def vllm() -> Iterator[Vllm]:
 
 @asynccontextmanager
 async def deciding(vllm: Vllm) -> AsyncIterator[ChatDecoder]:
-    decoder = ChatDecoder(vllm.url, "", MODEL, capacity=CONTEXT, timeout_s=PATIENCE_S, opinion_s=PATIENCE_S)
+    decoder = ChatDecoder(
+        vllm.url, "", MODEL, capacity=CONTEXT, timeout_s=PATIENCE_S, opinion_s=PATIENCE_S, thoughts=QWEN3
+    )
     yield decoder
     await decoder.close()
 
@@ -107,6 +111,31 @@ async def test_listening_fills_the_cache_that_the_answer_reads(vllm: Vllm) -> No
         await sync.close()
     assert vllm.metric("prefix_cache_hits_total") - listened == end.cached_tokens
     assert end.cached_tokens == end.prompt_tokens // BLOCK * BLOCK
+
+
+async def test_thoughts_and_speech_read_the_conversation_once(vllm: Vllm) -> None:
+    """Each segment of an answer is a request of its own, which finds in the cache what the first one has read."""
+    before: list[Unit] = [
+        Open("user"),
+        Text("I like the following ten fruits. " + "Apples and pears. " * 30),
+        Close("user"),
+    ]
+    async with opened(vllm, [*before, Open("assistant"), Text("So do I."), Close("assistant"), *QUESTION]) as context:
+        mark, hits = context.mark(), vllm.metric("prefix_cache_hits_total")
+        cached = []
+        for segment in (
+            formulation(""),
+            articulation("It is in Europe.", ""),
+            formulation("It is in Europe. The city"),
+        ):
+            context.rewind(mark)
+            await context.append(segment)
+            _, end = await answer(context, 8)
+            cached.append(end.cached_tokens)
+    common = (end.prompt_tokens - 2 * BLOCK) // BLOCK * BLOCK
+    assert common > 3 * BLOCK
+    assert min(cached[1:]) >= common
+    assert vllm.metric("prefix_cache_hits_total") - hits == sum(cached)
 
 
 async def test_it_knows_when_a_sentence_is_over(vllm: Vllm) -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ import httpx
 
 from tests.cluster.ports import free_port
 
-CLUSTER = Path(__file__).parents[2] / ".venv" / "cluster"
+CLUSTER = Path(sys.prefix).parent
+"""The folder of `setup.sh`: this is one of its environments."""
 MODEL = "small"
 """The name under which the model is served."""
 CONTEXT = 2048

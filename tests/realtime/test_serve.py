@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from pipeline.engine import Engine
-from pipeline.settings import DecoderSettings, PipelineSettings, VoiceSettings
+from pipeline.settings import DecoderSettings, EncoderSettings, PipelineSettings, VoiceSettings
 from realtime.access.access import Access
 from realtime.access.api_keys import KeyRing, KeysFile
 from realtime.serve import CannotListen, listen, loaded, metrics_port, observing, open_access, other_hosts
@@ -35,6 +35,12 @@ from tests.support.realtime_server import serving
 def test_other_machines_that_receive_what_is_said_are_named(decoder: str, voice: str, hosts: tuple[str, ...]) -> None:
     settings = PipelineSettings(decoder=DecoderSettings(url=decoder), voice=VoiceSettings(url=voice))
     assert other_hosts(settings) == hosts
+
+
+def test_a_recognizer_on_another_machine_receives_it_first() -> None:
+    recognizer = EncoderSettings(backend="http", url="http://ears.example/v1")
+    settings = PipelineSettings(encoder=recognizer, decoder=DecoderSettings(url="http://models.example/v1"))
+    assert other_hosts(settings) == ("ears.example", "models.example")
 
 
 @pytest.mark.parametrize(

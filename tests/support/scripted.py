@@ -174,6 +174,8 @@ class ScriptedEncoder:
 
 
 class ScriptedStream:
+    waits = False
+
     def __init__(self, encoder: ScriptedEncoder) -> None:
         self._encoder = encoder
         self._audio: list[Pcm] = []
@@ -212,6 +214,8 @@ class ScriptedEar:
 
 
 class ScriptedSound:
+    waits = False
+
     def __init__(self, ear: ScriptedEar) -> None:
         self._ear = ear
         self._clips: list[Clip] = []

@@ -1,20 +1,18 @@
 """Audio in chat messages: parts of base64 WAV, as vLLM and hosted models take them."""
 
 import base64
-import io
-import wave
 from collections.abc import Sequence
 from typing import Any
 
-from audio.pcm import INPUT_RATE, Pcm
-from audio.pcm16 import encode_pcm16
+from audio.pcm import INPUT_RATE
+from audio.pcm16 import wav_file
 from pipeline.decoders.decoder import Close, Open, Unit
 from pipeline.encoders.audio_units import Clip
 
 
 def part_of(clip: Clip) -> dict[str, Any]:
     """The content part of a clip: always the same bytes, by which a server recognizes what it has read."""
-    data = base64.b64encode(wav(clip.pcm)).decode()
+    data = base64.b64encode(wav_file(clip.pcm, INPUT_RATE)).decode()
     return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
 
 
@@ -28,17 +26,6 @@ def with_part(content: str | list[dict[str, Any]], part: dict[str, Any]) -> list
 def text_part(text: str) -> dict[str, Any]:
     """The content part of a text."""
     return {"type": "text", "text": text}
-
-
-def wav(pcm: Pcm) -> bytes:
-    """A WAV file: mono, 16 bits, 16 kHz."""
-    file = io.BytesIO()
-    with wave.open(file, "wb") as writer:
-        writer.setnchannels(1)
-        writer.setsampwidth(2)
-        writer.setframerate(INPUT_RATE)
-        writer.writeframes(encode_pcm16(pcm))
-    return file.getvalue()
 
 
 def settled(units: Sequence[Unit]) -> list[Unit] | None:

@@ -28,6 +28,8 @@ class ClipEncoder:
 class ClipStream:
     """One utterance as clips: closed ones are committed, the open one is tentative."""
 
+    waits = False
+
     def __init__(self) -> None:
         self._closed: list[Clip] = []
         self._open: list[Pcm] = []

@@ -16,6 +16,8 @@ M = TypeVar("M", bound=nn.Module)
 class EmbeddingStream(ABC):
     """One utterance and its embeddings so far."""
 
+    waits = False
+
     def __init__(self) -> None:
         self.samples = 0
         """Samples received so far."""

@@ -5,6 +5,8 @@ from itertools import chain
 
 Unit = tuple[int, ...]
 """One word as its tokens, punctuation included."""
+UNSPACED = ("<|zh|>", "<|ja|>", "<|th|>", "<|lo|>", "<|my|>", "<|yue|>")
+"""Languages written without spaces, where each whole character counts as a word."""
 
 NEWEST = 2
 """Words at the end that are never final, however often they were recognized: their audio may be incomplete."""

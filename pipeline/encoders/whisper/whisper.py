@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 from audio.pcm import INPUT_RATE, Pcm
 from pipeline.encoders.encoder import Glance, Heard
 from pipeline.encoders.logmel import HOP, LogMel, LogMels, scaled
-from pipeline.encoders.whisper.agreement import Agreement, Unit, flat
+from pipeline.encoders.whisper.agreement import UNSPACED, Agreement, Unit, flat
 from pipeline.encoders.whisper.guards import (
     MAX_NO_SPEECH,
     MAX_REPEATED,
@@ -68,8 +68,6 @@ decoder's rounding one of 30 soft words is written twice."""
 TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8)
 """Tried in turn on the padded window when the result is doubtful, as Whisper does."""
 SENTENCE_MARKS = (".", "?", "!", "。", "？", "！")
-UNSPACED = ("<|zh|>", "<|ja|>", "<|th|>", "<|lo|>", "<|my|>", "<|yue|>")
-"""Languages written without spaces, where each whole character counts as a word."""
 
 Encoding = NDArray[np.float32]
 """The encoder's output for a window. Shape (1, outputs, d_model)."""
@@ -233,6 +231,8 @@ class WhisperEncoder:
 
 class WhisperStream:
     """One utterance in Whisper. Its memory is bounded: the text, and the log-mel of the open window, at most 20 s."""
+
+    waits = False
 
     def __init__(self, whisper: WhisperEncoder) -> None:
         self._whisper = whisper

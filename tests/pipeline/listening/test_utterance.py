@@ -14,6 +14,8 @@ from pipeline.runtime.workers import Urgency, Workers
 class Deaf:
     """A recognizer that writes `text`, and whatever comes after `seconds` of audio it does not write."""
 
+    waits = False
+
     def __init__(self, text: str, later: str = "", seconds: float = 0.0) -> None:
         self._text = text
         self._later = later
