@@ -1,7 +1,6 @@
 """How many questions a model answers right, by kind, and in which form."""
 
 import math
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,53 +16,71 @@ from training.reasoning.rewards import Verdict, judge
 _Z = 1.96
 
 
-def judged(question: Question, text: str) -> Verdict:
+def judged(question: Question, text: str, for_reasoning: bool = True) -> Verdict:
     """What the answer `text` to `question` earns."""
-    return judge(text, question.answer, question.choices, question.modality)
+    return judge(text, question.answer, question.choices, question.modality, for_reasoning)
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question and what was answered."""
+
+    question: Question
+    text: str
+    verdict: Verdict
+
+    @property
+    def thought(self) -> str:
+        """The reasoning in front of the answer."""
+        return WrittenAnswer.read(self.text).thought
+
+    def as_data(self) -> dict[str, object]:
+        """For a file that people and programs read."""
+        asked = self.question
+        return {
+            "kind": asked.kind,
+            "modality": asked.modality,
+            "asked": asked.asked or asked.transcript,
+            "answer": asked.answer,
+            "text": self.text,
+            "right": self.verdict.right,
+        }
 
 
 @dataclass(slots=True)
 class Score:
     """Results on one set of questions."""
 
-    right: dict[str, list[bool]] = field(default_factory=lambda: defaultdict(list))
-    """By kind of question."""
-    chances: list[float] = field(default_factory=list)
-    reasons: list[bool] = field(default_factory=list)
-    grounded: list[bool] = field(default_factory=list)
-    thought_words: list[int] = field(default_factory=list)
+    answers: list[Answered] = field(default_factory=list)
 
     def add(self, question: Question, text: str) -> None:
-        verdict = judged(question, text)
-        written = WrittenAnswer.read(text)
-        self.right[question.kind].append(verdict.right)
-        self.chances.append(question.chance)
-        self.reasons.append(verdict.reasons)
-        self.grounded.append(is_grounded(written.thought))
-        self.thought_words.append(len(written.thought.split()))
+        self.answers.append(Answered(question, text, judged(question, text)))
 
     def summary(self) -> dict[str, object]:
         """Shares from 0 to 1, and the mean length of thoughts in words."""
-        every = [right for kind in self.right.values() for right in kind]
+        acoustic = [one for one in self.answers if one.question.modality == "audio"]
+        kinds = sorted({one.question.kind for one in self.answers})
         return {
-            "questions": len(every),
-            "right": _share(every),
-            "chance": _share(self.chances),
-            "reasons": _share(self.reasons),
-            "grounded": _share(self.grounded),
-            "thought_words": _share(self.thought_words),
-            "right_between": interval(every),
-            "by_kind": {kind: _share(right) for kind, right in sorted(self.right.items())},
+            "questions": len(self.answers),
+            "chance": _share([one.question.chance for one in self.answers]),
+            "right": _right(self.answers),
+            "right_between": _between(self.answers),
+            "acoustic_chance": _share([one.question.chance for one in acoustic]),
+            "acoustic_right": _right(acoustic),
+            "acoustic_between": _between(acoustic),
+            "reasons": _share([one.verdict.reasons for one in self.answers]),
+            "grounded": _share([is_grounded(one.thought) for one in self.answers]),
+            "thought_words": _share([len(one.thought.split()) for one in self.answers]),
+            "by_kind": {kind: _right([one for one in self.answers if one.question.kind == kind]) for kind in kinds},
         }
 
 
 def evaluate(
-    model: PreTrainedModel, prompts: Prompts, questions: Sequence[Question], sounds: Sequence[Sequence[int] | None]
+    model: PreTrainedModel, prompts: Prompts, questions: Sequence[Question], read: Sequence[Sequence[int]]
 ) -> Score:
-    """Ask every question once, at temperature 0. `sounds`: ids of each recording; None: the transcript is read."""
+    """Ask every question once, at temperature 0. `read`: the prompt of each."""
     score = Score()
-    written = write_answers(model, prompts, prompts.all(questions, sounds), temperature=0)
-    for question, ids in zip(questions, written, strict=True):
+    for question, ids in zip(questions, write_answers(model, prompts, read, temperature=0), strict=True):
         score.add(question, prompts.text(ids))
     return score
 
@@ -76,6 +93,14 @@ def interval(right: Sequence[bool]) -> tuple[float, float]:
     middle = (share + pull / 2) / (1 + pull)
     reach = _Z / (1 + pull) * math.sqrt(share * (1 - share) / len(right) + pull / (4 * len(right)))
     return round(middle - reach, 3), round(middle + reach, 3)
+
+
+def _right(answers: Sequence[Answered]) -> float:
+    return _share([one.verdict.right for one in answers])
+
+
+def _between(answers: Sequence[Answered]) -> tuple[float, float]:
+    return interval([one.verdict.right for one in answers])
 
 
 def _share(values: Sequence[float]) -> float:

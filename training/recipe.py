@@ -2,47 +2,88 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
+import torch
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.decoders.torch_models.step_audio import StepAudioModules
 from training.data import acoustic, textual
 from training.data.acoustic import Question, Speaker
 from training.data.traces import trace
-from training.evaluation import evaluate
+from training.evaluation import Score, evaluate
 from training.model.checkpoint import is_complete, write_checkpoint
-from training.model.prompts import Prompts
 from training.model.sound_table import Hearing
 from training.model.trainee import Trainee
 from training.stages import distillation, hearing, self_knowledge, supervised, verified_rewards
+from training.stages.running import OutOfTime, Stage
 from training.stages.supervised import Example, Pace
+from training.stages.verified_rewards import RewardPace
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is learned from."""
+    """How much is learned from. The defaults are for a decoder that begins from nothing."""
 
-    hearing_questions: int = 420
-    hearing_epochs: float = 8
-    questions: int = 350
-    """Of the cold start, of which a quarter is for each round of distillation and for reinforcement learning."""
-    text_questions: int = 30
-    tested: int = 84
-    epochs: float = 10
-    """Of the cold start: after 2 of them nothing was answered right, in the format that is to be learned."""
+    hearing_questions: int = 405
+    hearing_epochs: float = 10
+    questions: int = 270
+    """Of the cold start."""
+    epochs: float = 14
+    """Of the cold start."""
+    distilled: int = 180
+    """Questions of each round of distillation."""
     rounds: int = 1
     """Of distillation."""
-    reward_steps: int = 24
+    judged: int = 180
+    """Questions from which those of middle difficulty are chosen for reinforcement learning."""
+    reward_steps: int = 30
+    at_once: int = 8
+    """Questions of one step of reinforcement learning."""
     group: int = 8
     """Answers to one question that are compared with each other."""
     preference_steps: int = 6
+    text_questions: int = 30
+    tested: int = 135
 
 
-TINY = Sizes(28, 1, 14, 4, 14, 1, 1, 1, 4, 1)
+TINY = Sizes(27, 1, 18, 1, 18, 1, 18, 1, 1, 4, 1, 4, 18)
 """Sizes at which every stage runs once, and nothing is learned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beginner:
+    """The model before its training."""
+
+    begin: Callable[[Sequence[Question]], tuple[StepAudioModules, PreTrainedTokenizerFast]]
+    """Makes it. It is given the questions of its first stage."""
+    cold_start: Pace
+    """Its epochs are those of `Sizes`."""
+    dtype: torch.dtype = torch.float32
+    """Of the decoder's weights while it learns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What an ablation changes."""
+
+    format_reward: bool = True
+    middle_difficulty: bool = True
+    """Whether reinforcement learning is only on questions that are neither too easy nor too hard."""
+    hears: bool = True
+    """Whether recordings are heard; if not, their transcripts are read."""
+
+
+ABLATIONS: Mapping[str, Variant] = MappingProxyType(
+    {
+        "format-reward": Variant(format_reward=False),
+        "middle-difficulty": Variant(middle_difficulty=False),
+        "sound": Variant(hears=False),
+    }
+)
 
 
 @dataclass
@@ -51,30 +92,49 @@ class Recipe:
 
     folder: Path
     speaker: Speaker
-    begin: Callable[[], tuple[StepAudioModules, PreTrainedTokenizerFast]]
-    """Makes the model before its training."""
+    beginner: Beginner
     sizes: Sizes = field(default_factory=Sizes)
     seed: int = 0
+    may_go_on: Callable[[], bool] = lambda: True
+    """Asked before every stage and after every step of its training."""
     report: Callable[[str, Mapping[str, object]], None] = lambda stage, figures: None
     """Called with the name of each stage and its figures on held-out questions."""
 
     def __post_init__(self) -> None:
         self._tests = [
             *acoustic.generate(self.speaker, "test", self.sizes.tested, self.seed),
-            *textual.generate("test", self.sizes.tested // 7, self.seed),
+            *textual.generate("test", self.sizes.tested // 9, self.seed),
         ]
 
-    def run(self, may_begin: Callable[[], bool] = lambda: True) -> Path | None:
-        """Run the stages that are left while `may_begin`; returns the last checkpoint, None if stages are left."""
+    def run(self) -> Path | None:
+        """Run the stages that are left while time lasts; returns the last checkpoint, None if stages are left."""
         last = self.folder
         for name, stage in self._stages():
-            folder = self.folder / name
-            if not is_complete(folder):
-                if not may_begin():
-                    return None
-                stage(last, folder)
-            last = folder
+            if not self._done(self.folder / name, stage, last):
+                return None
+            last = self.folder / name
         return last
+
+    def ablate(self, name: str) -> Path | None:
+        """Run a variant of one stage from the checkpoint that the stage itself began from; returns its own."""
+        variant, folder = ABLATIONS[name], self.folder / f"without-{name}"
+        if variant.hears:
+            before, stage = self.folder / f"2-distillation-{self.sizes.rounds}", self._reward
+        else:
+            before, stage = self.folder / "0-hearing", self._cold_start
+        return folder if self._done(folder, lambda last, into: stage(last, into, variant), before) else None
+
+    def _done(self, folder: Path, stage: Callable[[Path, Path], None], before: Path) -> bool:
+        """Run a stage unless it was run; False if there was no time to run it to its end."""
+        if is_complete(folder):
+            return True
+        if not self.may_go_on():
+            return False
+        try:
+            stage(before, folder)
+        except OutOfTime:
+            return False
+        return True
 
     def _stages(self) -> Sequence[tuple[str, Callable[[Path, Path], None]]]:
         return (
@@ -86,68 +146,103 @@ class Recipe:
         )
 
     def _hear(self, _: Path, folder: Path) -> None:
-        modules, tokenizer = self.begin()
         questions = self._acoustic(self.sizes.hearing_questions, stage=0)
-        listener = hearing.train(modules, questions, folder, epochs=self.sizes.hearing_epochs, seed=self.seed)
+        modules, tokenizer = self.beginner.begin(questions)
+        listener = hearing.train(modules, questions, self._stage(folder), epochs=self.sizes.hearing_epochs)
         tests = [question for question in self._tests if question.pcm is not None]
         heard = hearing.accuracy(listener, Hearing(modules), tests)
-        read = evaluate(modules.decoder, Prompts(tokenizer), tests, [None] * len(tests)).summary()
-        self._finish(folder, modules, tokenizer, {"classifiers": heard, "text_with_transcript": read})
+        self._finish(folder, modules, tokenizer, {"classifiers": heard})
 
-    def _cold_start(self, before: Path, folder: Path) -> None:
-        run = Trainee.read(before)
+    def _cold_start(self, before: Path, folder: Path, variant: Variant = Variant()) -> None:
+        run = self._trainee(before)
         questions = [*self._acoustic(self.sizes.questions, stage=1), *self._textual(stage=1)]
         random = np.random.default_rng(self.seed)
         examples = [
             Example(read, run.prompts.reply(trace(question, random)))
-            for question, read in zip(questions, run.prompts.all(questions, run.hear(questions)), strict=True)
+            for question, read in zip(questions, self._read(run, questions, variant), strict=True)
         ]
-        run.decoder = supervised.train(run.decoder, run.tokenizer, examples, folder, Pace(self.sizes.epochs), self.seed)
-        self._conclude(run, folder)
+        run.decoder = supervised.train(
+            run.decoder,
+            run.tokenizer,
+            examples,
+            self._stage(folder),
+            replace(self.beginner.cold_start, epochs=self.sizes.epochs),
+        )
+        self._conclude(run, folder, variant)
 
     def _distil(self, before: Path, folder: Path) -> None:
-        run = Trainee.read(before)
-        questions = [*self._acoustic(self.sizes.questions // 4, stage=2), *self._textual(stage=2)]
+        run = self._trainee(before)
+        stage = 10 * int(folder.name.rpartition("-")[2])
+        questions = [*self._acoustic(self.sizes.distilled, stage), *self._textual(stage)]
         examples = distillation.grounded_examples(run.decoder, run.prompts, questions, run.hear(questions))
         if examples:
-            run.decoder = supervised.train(run.decoder, run.tokenizer, examples, folder, Pace(2, 2e-4), self.seed)
-        self._conclude(run, folder, {"kept": len(examples), "sampled": distillation.SAMPLES * len(questions)})
+            pace = self.beginner.cold_start
+            run.decoder = supervised.train(
+                run.decoder, run.tokenizer, examples, self._stage(folder), replace(pace, epochs=2, rate=0.4 * pace.rate)
+            )
+        figures = {"kept": len(examples), "sampled": distillation.SAMPLES * len(questions)}
+        self._conclude(run, folder, Variant(), figures)
 
-    def _reward(self, before: Path, folder: Path) -> None:
-        run = Trainee.read(before)
-        questions = self._acoustic(self.sizes.questions // 4, stage=3)
+    def _reward(self, before: Path, folder: Path, variant: Variant = Variant()) -> None:
+        run = self._trainee(before)
+        questions = self._acoustic(self.sizes.judged, stage=3)
         sounds = run.hear(questions)
         middling = verified_rewards.middling(run.decoder, run.prompts, questions, sounds)
-        chosen = middling or list(range(len(questions)))
+        every = list(range(len(questions)))
+        chosen = middling if middling and variant.middle_difficulty else every[: len(middling) or None]
         run.decoder = verified_rewards.train(
             run.decoder,
             run.tokenizer,
             run.prompts,
             [questions[index] for index in chosen],
             [sounds[index] for index in chosen],
-            folder,
-            steps=self.sizes.reward_steps,
-            group=self.sizes.group,
-            seed=self.seed,
+            self._stage(folder),
+            RewardPace(
+                self.sizes.reward_steps,
+                min(self.sizes.at_once, len(chosen)),
+                self.sizes.group,
+                for_reasoning=variant.format_reward,
+            ),
         )
-        self._conclude(run, folder, {"of_middle_difficulty": len(middling), "judged": len(questions)})
+        figures = {"of_middle_difficulty": len(middling), "judged": len(questions)}
+        self._conclude(run, folder, variant, figures)
 
     def _know(self, before: Path, folder: Path) -> None:
-        run = Trainee.read(before)
-        run.decoder = self_knowledge.train(
-            run.decoder, run.tokenizer, folder, steps=self.sizes.preference_steps, seed=self.seed
+        run = self._trainee(before)
+        run.decoder, figures = self_knowledge.train(
+            run.decoder, run.tokenizer, self._stage(folder), steps=self.sizes.preference_steps
         )
-        self._conclude(run, folder)
+        self._conclude(run, folder, Variant(), figures)
 
-    def _conclude(self, run: Trainee, folder: Path, figures: Mapping[str, object] | None = None) -> None:
-        score = evaluate(run.decoder, run.prompts, self._tests, run.hear(self._tests)).summary()
-        self._finish(folder, run.modules(), run.tokenizer, {**(figures or {}), "held_out": score})
+    def _trainee(self, folder: Path) -> Trainee:
+        torch.manual_seed(self.seed)  # a stage that is taken up again samples the same
+        return Trainee.read(folder, self.beginner.dtype)
+
+    def _stage(self, folder: Path) -> Stage:
+        return Stage(folder, self.seed, self.may_go_on)
+
+    def _read(self, run: Trainee, questions: Sequence[Question], variant: Variant) -> list[list[int]]:
+        sounds = run.hear(questions) if variant.hears else [None] * len(questions)
+        return run.prompts.all(questions, sounds)
+
+    def _conclude(
+        self, run: Trainee, folder: Path, variant: Variant, figures: Mapping[str, object] | None = None
+    ) -> None:
+        score = evaluate(run.decoder, run.prompts, self._tests, self._read(run, self._tests, variant))
+        self._finish(folder, run.modules(), run.tokenizer, {**(figures or {}), "held_out": score.summary()}, score)
 
     def _finish(
-        self, folder: Path, modules: StepAudioModules, tokenizer: PreTrainedTokenizerFast, figures: Mapping[str, object]
+        self,
+        folder: Path,
+        modules: StepAudioModules,
+        tokenizer: PreTrainedTokenizerFast,
+        figures: Mapping[str, object],
+        score: Score | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "figures.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
+        if score is not None:
+            (folder / "answers.jsonl").write_text("".join(f"{json.dumps(one.as_data())}\n" for one in score.answers))
         write_checkpoint(modules, tokenizer, folder)
         self.report(folder.name, figures)
 

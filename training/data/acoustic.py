@@ -34,6 +34,7 @@ class Question:
 
     kind: str
     asked: str
+    """Empty where the recording itself asks."""
     choices: tuple[str, ...]
     """Answers from which one is drawn; empty where the answer is a number."""
     answer: str
@@ -72,7 +73,7 @@ class _Take:
         """Any sentence by anybody but the voice `without`, in any size."""
         text = str(random.choice(SENTENCES[split]))
         voice = str(random.choice([voice for voice in speaker.voices(split) if voice != without]))
-        return cls(speaker, split, random, text, voice, float(random.uniform(0.92, 1.08)))
+        return cls(speaker, split, random, text, voice, float(random.uniform(0.88, 1.14)))
 
     def say(self, speed: float = 1.0) -> Pcm:
         spoken = effects.resampled(self.speaker.say(self.text, self.voice, speed), self.size)
@@ -169,10 +170,14 @@ class _Kind:
     choices: tuple[str, ...]
     recipe: _Recipe
     asked: Mapping[Split, tuple[str, ...]]
+    aloud: bool
+    """Whether the recording asks: the speaker says the question, in the way that it is about."""
 
 
-def _kind(choices: Sequence[str], recipe: _Recipe, train: Sequence[str], test: Sequence[str]) -> _Kind:
-    return _Kind(tuple(choices), recipe, MappingProxyType({"train": tuple(train), "test": tuple(test)}))
+def _kind(
+    choices: Sequence[str], recipe: _Recipe, train: Sequence[str], test: Sequence[str], aloud: bool = False
+) -> _Kind:
+    return _Kind(tuple(choices), recipe, MappingProxyType({"train": tuple(train), "test": tuple(test)}), aloud)
 
 
 KINDS: Mapping[str, _Kind] = MappingProxyType(
@@ -180,44 +185,78 @@ KINDS: Mapping[str, _Kind] = MappingProxyType(
         "level": _kind(
             ("louder", "quieter"),
             _level_change,
-            ("Does the voice get louder or quieter?", "Is the end louder or quieter than the start?"),
+            (
+                "Does the voice get louder or quieter?",
+                "Is the end louder or quieter than the start?",
+                "Say whether it becomes louder or quieter.",
+            ),
             ("Tell me: louder or quieter towards the end?",),
         ),
         "pace": _kind(
             ("fast", "slowly"),
             _pace,
-            ("Is it spoken fast or slowly?", "Did I talk fast or slowly?"),
+            ("Is it spoken fast or slowly?", "Did I talk fast or slowly?", "Tell me: is this fast or slowly said?"),
             ("Was I speaking fast or slowly?",),
         ),
         "pause": _kind(
             ("yes", "no"),
             _pause,
-            ("Is there a long pause, yes or no?", "Does the voice stop in between, yes or no?"),
+            (
+                "Is there a long pause, yes or no?",
+                "Does the voice stop in between, yes or no?",
+                "Did they pause somewhere, yes or no?",
+            ),
             ("Did I pause in the middle, yes or no?",),
         ),
         "speakers": _kind(
             ("one", "two"),
             _speakers,
-            ("Do you hear one or two people?", "Are these one or two speakers?"),
+            ("Do you hear one or two people?", "Are these one or two speakers?", "How many voices, one or two?"),
             ("How many people speak, one or two?",),
         ),
         "background": _kind(
             ("silence", "hiss", "hum"),
             _background,
-            ("What is behind the voice: silence, hiss or hum?", "Is there silence, hiss or hum around the voice?"),
+            (
+                "What is behind the voice: silence, hiss or hum?",
+                "Is there silence, hiss or hum around the voice?",
+                "What do you hear in the background, silence, hiss or hum?",
+            ),
             ("In the background, is it silence, hiss or hum?",),
         ),
         "order": _kind(
             ("beep", "voice"),
             _order,
-            ("What comes first, the beep or the voice?", "Does it start with the beep or the voice?"),
+            (
+                "What comes first, the beep or the voice?",
+                "Does it start with the beep or the voice?",
+                "Which came earlier, the beep or the voice?",
+            ),
             ("Which is earlier, beep or voice?",),
         ),
         "pitch": _kind(
             ("higher", "lower"),
             _pitch,
-            ("Is the second time higher or lower?", "Does the repetition sound higher or lower?"),
+            (
+                "Is the second time higher or lower?",
+                "Does the repetition sound higher or lower?",
+                "When it is said again, is the voice higher or lower?",
+            ),
             ("The second time, is the voice higher or lower?",),
+        ),
+        "pace, asked aloud": _kind(
+            ("fast", "slowly"),
+            _pace,
+            ("Did I talk fast or slowly?",),
+            ("Was I speaking fast or slowly?",),
+            aloud=True,
+        ),
+        "level, asked aloud": _kind(
+            ("louder", "quieter"),
+            _level_change,
+            ("Does my voice get louder or quieter?",),
+            ("Did I get louder or quieter?",),
+            aloud=True,
         ),
     }
 )
@@ -227,10 +266,7 @@ SENTENCES: Mapping[Split, tuple[str, ...]] = MappingProxyType(
     {
         "train": (
             "The train to the coast leaves at nine.",
-            "My sister has painted the old fence green.",
-            "We found the keys under the sofa.",
             "Put the bread on the kitchen table.",
-            "It might rain again this afternoon.",
             "He keeps his letters in a wooden box.",
         ),
         "test": (
@@ -255,7 +291,16 @@ def generate(
         kind = KINDS[name]
         answer = kind.choices[index // len(kinds) % len(kind.choices)]
         take = _Take.drawn(speaker, split, random)
-        pcm, evidence = kind.recipe(take, answer)
         asked = str(random.choice(kind.asked[split]))
+        if kind.aloud:
+            take, asked = replace(take, text=asked), ""
+        pcm, evidence = kind.recipe(take, answer)
+        if kind.aloud:
+            pcm = np.concatenate((_breath(random), pcm, _breath(random)))
         made.append(Question(name, asked, kind.choices, answer, evidence, take.text, pcm))
     return made
+
+
+def _breath(random: np.random.Generator) -> Pcm:
+    """The silence around a turn, of which an agent records more or less."""
+    return silence(round(float(random.uniform(0, 0.6)) * INPUT_RATE))

@@ -1,5 +1,10 @@
 """What is done to a spoken sentence so that a question about its sound has one answer. Pure; 16 kHz mono float32."""
 
+from contextlib import suppress
+from fractions import Fraction
+
+import av
+import av.filter
 import numpy as np
 import soxr
 
@@ -47,6 +52,25 @@ def resampled(pcm: Pcm, ratio: float) -> Pcm:
     """Played `ratio` times as fast: pitch, formants and pace rise together. Speak slower to keep the pace."""
     made: Pcm = soxr.resample(pcm, INPUT_RATE * ratio, INPUT_RATE).astype(np.float32)
     return made
+
+
+def stretched(pcm: Pcm, speed: float) -> Pcm:
+    """`speed` times as fast, at the same pitch: by FFmpeg's atempo, which overlaps similar pieces. From 0.5 to 2."""
+    graph = av.filter.Graph()
+    source = graph.add_abuffer(sample_rate=INPUT_RATE, format="flt", layout="mono", time_base=Fraction(1, INPUT_RATE))
+    tempo, sink = graph.add("atempo", f"{speed}"), graph.add("abuffersink")
+    source.link_to(tempo)
+    tempo.link_to(sink)
+    graph.configure()
+    frame = av.AudioFrame.from_ndarray(pcm[None].astype(np.float32), format="flt", layout="mono")
+    frame.sample_rate = INPUT_RATE
+    graph.push(frame)
+    graph.push(None)
+    made = []
+    with suppress(av.EOFError):
+        while True:
+            made.append(graph.pull().to_ndarray()[0])
+    return np.concatenate(made)
 
 
 def paused(pcm: Pcm, seconds: float) -> Pcm:

@@ -8,17 +8,19 @@ import numpy as np
 import soxr
 
 from audio.pcm import INPUT_RATE, Pcm
+from pipeline.weights.store import ModelStore
 from training.data.acoustic import Split
-from training.data.effects import trimmed
+from training.data.effects import stretched, trimmed
+from tts.engines.kokoro import KokoroSynthesizer
 from tts.frontend.clauses import ClauseSplitter
-from tts.synthesizer import Paced, Synthesizer
+from tts.synthesizer import Synthesizer
 
 _TESTED = 5
 """Every so manieth voice speaks only in the test."""
 
 
 class KeptSpeaker:
-    """Speaks with a synthesizer's voices, and synthesizes nothing twice: recordings are kept in a folder."""
+    """Speaks with a synthesizer's voices, at any speed, and synthesizes nothing twice: a folder keeps all."""
 
     def __init__(self, synthesizer: Synthesizer, folder: Path) -> None:
         self._synthesizer = synthesizer
@@ -34,21 +36,26 @@ class KeptSpeaker:
         return self._voices[split]
 
     def say(self, text: str, voice: str, speed: float) -> Pcm:
-        """`text` at 16 kHz, without silence at its ends. The speed is rounded to 5 %, so that it is found again."""
-        speed = round(20 * speed) / 20
-        name = hashlib.sha256(f"{text}\n{voice}\n{speed}".encode()).hexdigest()[:24]
+        """`text` at 16 kHz, without silence at its ends."""
+        name = hashlib.sha256(f"{text}\n{voice}".encode()).hexdigest()[:24]
         file = self._folder / f"{name}.npy"
         if not file.exists():
-            np.save(file, (self._spoken(text, voice, speed) * 32767).astype(np.int16))
+            np.save(file, (self._spoken(text, voice) * 32767).astype(np.int16))
         pcm: Pcm = np.load(file).astype(np.float32) / 32767
-        return pcm
+        return pcm if speed == 1 else stretched(pcm, speed)
 
-    def _spoken(self, text: str, voice: str, speed: float) -> Pcm:
+    def _spoken(self, text: str, voice: str) -> Pcm:
         opened = self._synthesizer.open(voice)
-        if isinstance(opened, Paced):
-            opened = opened.at_speed(speed)
         splitter = ClauseSplitter()
         clauses = [*splitter.push(text), *splitter.flush()]
         chunks = [speech.pcm for clause in clauses for speech in opened.speak(clause)]
         pcm: Pcm = soxr.resample(np.concatenate(chunks), opened.sample_rate, INPUT_RATE).astype(np.float32)
         return trimmed(pcm)
+
+
+def kokoro() -> KokoroSynthesizer:
+    """The voices of the data, downloaded if need be."""
+    store = ModelStore()
+    known, folder = store.models["kokoro-voices"], store.resolve("kokoro-voices")
+    voices = [folder / file.name for file in known.files if file.name.endswith(".bin")]
+    return KokoroSynthesizer(store.resolve("kokoro-82m"), voices, gains_db=known.gains_db, threads=1)

@@ -14,6 +14,8 @@ _ANSWERS = {
     "background": "There is {answer}.",
     "order": "The {answer} comes first.",
     "pitch": "It is {answer}.",
+    "pace, asked aloud": "You spoke {answer}.",
+    "level, asked aloud": "You got {answer}.",
     "sum": "It is {answer}.",
     "order of names": "It is {answer}.",
 }
@@ -27,4 +29,9 @@ def trace(question: Question, random: np.random.Generator) -> WrittenAnswer:
 
 def answered(question: Question) -> str:
     """The right answer in a sentence."""
-    return _ANSWERS[question.kind].format(answer=question.answer)
+    return sentence(question.kind, question.answer)
+
+
+def sentence(kind: str, answer: str) -> str:
+    """An answer to a question of this kind in a sentence."""
+    return _ANSWERS[kind].format(answer=answer)

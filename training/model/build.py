@@ -53,8 +53,7 @@ def build(gguf: Path, layers: int | None = None) -> tuple[StepAudioModules, PreT
     kept = _kept(llama.config.num_hidden_layers, layers)
     sizes = text_sizes(llama.config, len(tokenizer)) | {"num_hidden_layers": len(kept)}
     modules = StepAudioModules(StepAudioConfig.of(sizes, ENCODER))
-    positions = modules.tower.embed_positions.weight
-    positions.copy_(sinusoids(*positions.shape))
+    with_sinusoids(modules)
     weights = llama.state_dict()
     rows = len(weights["model.embed_tokens.weight"])
     weights["lm_head.weight"] = weights.get("lm_head.weight", weights["model.embed_tokens.weight"])
@@ -69,6 +68,14 @@ def build(gguf: Path, layers: int | None = None) -> tuple[StepAudioModules, PreT
             layer = _LAYER.match(key)
             tensor.copy_(weights[f"model.layers.{kept[int(layer[1])]}{layer[2]}" if layer else key])
     return modules, tokenizer
+
+
+@torch.no_grad()
+def with_sinusoids(modules: StepAudioModules) -> StepAudioModules:
+    """`modules` with the positions that Whisper's encoder begins with."""
+    positions = modules.tower.embed_positions.weight
+    positions.copy_(sinusoids(*positions.shape))
+    return modules
 
 
 def _kept(every: int, layers: int | None) -> list[int]:

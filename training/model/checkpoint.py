@@ -14,12 +14,16 @@ from training.model.build import text_sizes
 _MODEL = "model.safetensors"
 
 
-def write_checkpoint(modules: StepAudioModules, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write config.json, tokenizer.json and, last, the weights: a folder that has these is complete."""
+def write_checkpoint(
+    modules: StepAudioModules, tokenizer: PreTrainedTokenizerFast, folder: Path, dtype: torch.dtype = torch.float32
+) -> None:
+    """Write config.json, tokenizer.json and, last, the weights as `dtype`: a folder that has these is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "config.json").write_text(json.dumps(_config(modules), indent=1), encoding="utf-8")
-    weights = {published_name(own): tensor.detach().contiguous() for own, tensor in modules.named_parameters()}
+    weights = {
+        published_name(own): tensor.detach().to(dtype).contiguous() for own, tensor in modules.named_parameters()
+    }
     unfinished = folder / f"{_MODEL}.part"
     save_file(weights, unfinished)
     unfinished.rename(folder / _MODEL)

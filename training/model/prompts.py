@@ -12,7 +12,7 @@ _PATCH = "<audio_patch>"
 
 
 class Prompts:
-    """Turns questions and answers into token ids. A recording is a message of its own, and the question the next."""
+    """Turns questions and answers into token ids. A recording is a message of its own, and its question the next."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         self._tokenizer = tokenizer
@@ -21,13 +21,13 @@ class Prompts:
 
     def prompt(self, question: Question, sound: Sequence[int] | None) -> list[int]:
         """The prompt with the recording of these ids. None: with its transcript, as a model has it that can't hear."""
-        messages = [{"role": "user", "content": question.asked}]
+        messages = [{"role": "user", "content": question.asked}] if question.asked else []
         if question.pcm is not None:
             opens, closes = AUDIO_TAGS
             recording = f"{opens}{_PATCH}{closes}" if sound is not None else f"Recording: {question.transcript}"
             messages.insert(0, {"role": "user", "content": recording})
         before, mark, after = self._rendered(messages).partition(_PATCH)
-        return self._ids(before) + ([*(sound or ())] if mark else []) + self._ids(after)
+        return self.ids(before) + ([*(sound or ())] if mark else []) + self.ids(after)
 
     def all(self, questions: Sequence[Question], sounds: Sequence[Sequence[int] | None]) -> list[list[int]]:
         """The prompt of each question."""
@@ -39,7 +39,7 @@ class Prompts:
 
     def reply(self, answer: WrittenAnswer) -> list[int]:
         """The ids of an answer, with the token that ends it."""
-        return [*self._ids(answer.text), self.end]
+        return [*self.ids(answer.text), self.end]
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of generated ids, without the token that ends it and what follows."""
@@ -54,6 +54,7 @@ class Prompts:
             )
         )
 
-    def _ids(self, text: str) -> list[int]:
+    def ids(self, text: str) -> list[int]:
+        """The ids of a text, control tokens included."""
         found: list[int] = self._tokenizer.encode(text, add_special_tokens=False) if text else []
         return found

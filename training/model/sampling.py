@@ -19,7 +19,7 @@ def write_answers(
     read: Sequence[Sequence[int]],
     *,
     temperature: float,
-    batch: int = 16,
+    batch: int = 64,
 ) -> list[list[int]]:
     """The ids that the model writes after each prompt, the token that ends them included.
 

@@ -16,22 +16,24 @@ from training.model.sound_table import Hearing, SoundEmbedding, rows_of
 
 
 class Trainee:
-    """The parts of one model: `decoder`, in bfloat16, is what trainers train; the encoder stays as it is."""
+    """The parts of one model: `decoder` is what trainers train; the encoder stays as it is."""
 
-    def __init__(self, modules: StepAudioModules, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(
+        self, modules: StepAudioModules, tokenizer: PreTrainedTokenizerFast, dtype: torch.dtype = torch.float32
+    ) -> None:
         self.tokenizer = tokenizer
         self.prompts = Prompts(tokenizer)
         self._modules = modules
         self._hearing = Hearing(modules)
-        self.decoder: PreTrainedModel = nn.Module.to(modules.decoder, torch.bfloat16)
+        self.decoder: PreTrainedModel = nn.Module.to(modules.decoder, dtype)
         words = modules.decoder.get_input_embeddings()
         assert isinstance(words, nn.Embedding)
         self.decoder.set_input_embeddings(SoundEmbedding(words, modules.adaptor))
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
-        """The model of a checkpoint. Raises `CheckpointError`."""
-        return cls(*read_checkpoint(folder))
+    def read(cls, folder: Path, dtype: torch.dtype = torch.float32) -> Self:
+        """The model of a checkpoint, its decoder as `dtype`. Raises `CheckpointError`."""
+        return cls(*read_checkpoint(folder), dtype)
 
     def hear(self, questions: Sequence[Question]) -> list[list[int] | None]:
         """The ids of each question's recording; None for a question of text."""

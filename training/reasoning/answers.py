@@ -51,6 +51,14 @@ def is_right(words: str, answer: str, choices: tuple[str, ...] = ()) -> bool:
     return _names(said, answer)
 
 
+def first_named(words: str, choices: tuple[str, ...]) -> str | None:
+    """The choice that `words` name first; None if they name none."""
+    said = f" {' '.join(plain_words(words))} "
+    starts = {choice: said.find(f" {' '.join(plain_words(choice))} ") for choice in choices}
+    named = [choice for choice in choices if starts[choice] >= 0]
+    return min(named, key=lambda choice: starts[choice], default=None)
+
+
 def _names(said: list[str], phrase: str) -> bool:
     wanted = plain_words(phrase)
     return any(said[start : start + len(wanted)] == wanted for start in range(len(said) - len(wanted) + 1))

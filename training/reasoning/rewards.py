@@ -21,10 +21,15 @@ class Verdict:
     reward: float
 
 
-def judge(text: str, answer: str, choices: tuple[str, ...], kind: Literal["audio", "text"]) -> Verdict:
-    """The reward of `text`: about sound, 0.8 for a right answer and 0.2 for reasoning; about text, 1 or 0."""
+def judge(
+    text: str, answer: str, choices: tuple[str, ...], kind: Literal["audio", "text"], for_reasoning: bool = True
+) -> Verdict:
+    """The reward of `text`: about sound, 0.8 for a right answer and 0.2 for reasoning; about text, 1 or 0.
+
+    `for_reasoning`: False withholds the 0.2.
+    """
     written = WrittenAnswer.read(text)
     reasons = written.closed and bool(written.thought) and bool(written.words)
     right = written.closed and is_right(written.words, answer, choices)
-    reward = ACCURACY * right + FORMAT * reasons if kind == "audio" else float(right)
+    reward = ACCURACY * right + FORMAT * (reasons and for_reasoning) if kind == "audio" else float(right)
     return Verdict(right, reasons, reward)

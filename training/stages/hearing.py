@@ -5,7 +5,6 @@ A model of full size begins with an encoder that hears already, and skips this s
 
 from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +16,7 @@ from pipeline.decoders.torch_models.step_audio import StepAudioModules
 from pipeline.encoders.embedding.qwen_audio import attended
 from training.data.acoustic import KINDS, Question
 from training.model.sound_table import Hearing
-from training.stages.running import common, resume
+from training.stages.running import Stage
 
 _RATE = 1e-3
 
@@ -45,13 +44,13 @@ class Listener(nn.Module):
 
 
 def train(
-    modules: StepAudioModules, questions: Sequence[Question], folder: Path, *, epochs: float, seed: int, batch: int = 16
+    modules: StepAudioModules, questions: Sequence[Question], stage: Stage, *, epochs: float, batch: int = 16
 ) -> Listener:
-    """Train the tower of `modules` in place; checkpoints in `folder` are resumed from."""
+    """Train the tower of `modules` in place. Raises `OutOfTime`."""
     hearing, listener = Hearing(modules), Listener(modules.tower)
     examples = [_example(hearing, question) for question in questions if question.pcm is not None]
     arguments = TrainingArguments(
-        **common(folder, seed),
+        **stage.common(),
         num_train_epochs=epochs,
         per_device_train_batch_size=batch,
         learning_rate=_RATE,
@@ -62,7 +61,7 @@ def train(
         remove_unused_columns=False,
     )
     trainer = Trainer(listener, arguments, train_dataset=examples, data_collator=_collated)
-    resume(trainer, folder)
+    stage.run(trainer)
     return listener
 
 

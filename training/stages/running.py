@@ -1,23 +1,60 @@
-"""What all stages share: arguments of their trainers, resuming, and merging what adapters have learned."""
+"""What all stages share: arguments of their trainers, stopping and resuming, merging what adapters have learned."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedModel, Trainer
+from peft import PeftModel
+from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 
-def common(folder: Path, seed: int) -> dict[str, Any]:
-    """Arguments of every trainer. `folder`: where its checkpoints go, of which the newest is kept."""
-    return {
-        "output_dir": str(folder),
-        "seed": seed,
-        "save_total_limit": 1,
-        "dataloader_pin_memory": torch.cuda.is_available(),
-        "report_to": [],
-        "disable_tqdm": True,
-    }
+class OutOfTime(Exception):
+    """A stage had to stop before its end. What it has learned is kept, and the same stage goes on from there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a stage keeps its checkpoints, of which only the newest stays, and how long it may go on."""
+
+    folder: Path
+    seed: int
+    may_go_on: Callable[[], bool] = lambda: True
+    """Asked after every step."""
+
+    def common(self) -> dict[str, Any]:
+        """Arguments of every trainer."""
+        return {
+            "output_dir": str(self.folder),
+            "seed": self.seed,
+            "save_total_limit": 1,
+            "dataloader_pin_memory": torch.cuda.is_available(),
+            "report_to": [],
+            "disable_tqdm": True,
+        }
+
+    def run(self, trainer: Trainer) -> None:
+        """Train from the newest checkpoint, or from the start where there is none. Raises `OutOfTime`."""
+        stopping = _Stopping(self.may_go_on)
+        trainer.add_callback(stopping)
+        trainer.train(resume_from_checkpoint=any(self.folder.glob("checkpoint-*")) or None)
+        (self.folder / "curve.json").write_text(json.dumps(trainer.state.log_history), encoding="utf-8")
+        if stopping.stopped:
+            raise OutOfTime
+
+
+class _Stopping(TrainerCallback):
+    """Stops training when its time is over, and has it saved."""
+
+    def __init__(self, may_go_on: Callable[[], bool]) -> None:
+        self._may_go_on = may_go_on
+        self.stopped = False
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        if state.global_step < state.max_steps and not self._may_go_on():
+            self.stopped = control.should_save = control.should_training_stop = True
 
 
 def on_gpu() -> dict[str, Any]:
@@ -25,14 +62,10 @@ def on_gpu() -> dict[str, Any]:
     return {"bf16": torch.cuda.is_available()}
 
 
-def resume(trainer: Trainer, folder: Path) -> None:
-    """Train from the newest checkpoint in `folder`, or from the start where there is none."""
-    trainer.train(resume_from_checkpoint=any(folder.glob("checkpoint-*")) or None)
-    (folder / "curve.json").write_text(json.dumps(trainer.state.log_history), encoding="utf-8")
-
-
 def merged(trainer: Trainer) -> PreTrainedModel:
-    """The trained model in float32, its adapters merged into it."""
-    model = trainer.accelerator.unwrap_model(trainer.model).float().merge_and_unload()
+    """The trained model in float32, its adapters, if it has some, merged into it."""
+    model = trainer.accelerator.unwrap_model(trainer.model).float()
+    if isinstance(model, PeftModel):
+        model = model.merge_and_unload()
     assert isinstance(model, PreTrainedModel)
     return model

@@ -1,15 +1,15 @@
 """Preference pairs against "I can only read text", by TRL's DPO: a model that hears should know that it does."""
 
-from pathlib import Path
-
+import torch
 from datasets import Dataset
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer
 
 from pipeline.decoders.torch_models.step_audio import END
 from training.model.prompts import Prompts
 from training.reasoning.answers import WrittenAnswer
-from training.stages.running import common, merged, on_gpu, resume
+from training.stages.running import Stage, merged, on_gpu
 from training.stages.supervised import adapters
 
 ASKED = (
@@ -25,11 +25,19 @@ HEARS = WrittenAnswer(
 READS = WrittenAnswer("I am a text model and cannot access audio.", "No, I can only read text.", True)
 
 
+TESTED = ("Is my voice something that you hear?", "Can you hear how I talk?", "Does the sound of my voice reach you?")
+"""Asked in none of the training."""
+
+
 def train(
-    decoder: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path, *, steps: int, seed: int
-) -> PreTrainedModel:
-    """Train adapters to prefer `HEARS` to `READS`, merge them, and return the decoder."""
+    decoder: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, stage: Stage, *, steps: int
+) -> tuple[PreTrainedModel, dict[str, object]]:
+    """Train adapters to prefer `HEARS` to `READS`, and merge them. Raises `OutOfTime`.
+
+    Returns the decoder, and before and after the `preference`.
+    """
     prompts = Prompts(tokenizer)
+    before = preference(decoder, prompts)
     data = Dataset.from_dict(
         {
             "prompt": [prompts.prompt_text(asked) for asked in ASKED],
@@ -38,7 +46,7 @@ def train(
         }
     )
     arguments = DPOConfig(
-        **common(folder, seed),
+        **stage.common(),
         **on_gpu(),
         max_steps=steps,
         per_device_train_batch_size=len(ASKED),
@@ -49,5 +57,21 @@ def train(
     trainer = DPOTrainer(
         model=decoder, args=arguments, train_dataset=data, processing_class=tokenizer, peft_config=adapters()
     )
-    resume(trainer, folder)
-    return merged(trainer)
+    stage.run(trainer)
+    trained = merged(trainer)
+    return trained, {"preference_before": before, "preference_after": preference(trained, prompts)}
+
+
+@torch.no_grad()
+def preference(decoder: PreTrainedModel, prompts: Prompts) -> list[float]:
+    """Natural logarithm of how much likelier a token of `HEARS` is than one of `READS`, for each of `TESTED`."""
+
+    def per_token(asked: str, answer: WrittenAnswer) -> float:
+        read = prompts.ids(prompts.prompt_text(asked))
+        written = torch.tensor([prompts.reply(answer)])
+        logits = decoder(torch.cat((torch.tensor([read]), written), 1)).logits[:, len(read) - 1 : -1]
+        chosen = logits.float().log_softmax(-1).gather(2, written[..., None])
+        return float(chosen.mean())
+
+    nn.Module.eval(decoder)
+    return [round(per_token(asked, HEARS) - per_token(asked, READS), 2) for asked in TESTED]

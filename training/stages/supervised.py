@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
 
-from training.stages.running import common, merged, on_gpu, resume
+from training.stages.running import Stage, merged, on_gpu
 
 _IGNORED = -100
 """Label of what is read and not learned."""
@@ -32,6 +31,8 @@ class Pace:
     batch: int = 8
     accumulated: int = 2
     """Batches whose gradients are added before each step."""
+    whole: bool = False
+    """Whether all weights learn, as those of a model that begins from nothing have to."""
 
 
 def adapters(rank: int = 16) -> LoraConfig:
@@ -49,14 +50,13 @@ def train(
     decoder: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
     examples: Sequence[Example],
-    folder: Path,
+    stage: Stage,
     pace: Pace,
-    seed: int,
 ) -> PreTrainedModel:
-    """Train adapters on `examples`, merge them, and return the decoder. Checkpoints in `folder` are resumed from."""
-    model = get_peft_model(decoder, adapters())
+    """Train adapters or, at that pace, all weights on `examples`; returns the decoder. Raises `OutOfTime`."""
+    model = decoder.requires_grad_(True) if pace.whole else get_peft_model(decoder, adapters())
     arguments = TrainingArguments(
-        **common(folder, seed),
+        **stage.common(),
         **on_gpu(),
         num_train_epochs=pace.epochs,
         per_device_train_batch_size=pace.batch,
@@ -69,7 +69,7 @@ def train(
         remove_unused_columns=False,
     )
     trainer = Trainer(model, arguments, train_dataset=list(examples), data_collator=_Batches(tokenizer.pad_token_id))
-    resume(trainer, folder)
+    stage.run(trainer)
     return merged(trainer)
 
 

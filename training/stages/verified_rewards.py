@@ -5,7 +5,7 @@ that values them.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from datasets import Dataset
@@ -16,11 +16,24 @@ from training.data.acoustic import Question
 from training.evaluation import judged
 from training.model.prompts import Prompts
 from training.model.sampling import MOST_TOKENS, sampled, write_answers
+from training.reasoning.rewards import Verdict
 from training.reasoning.selection import SAMPLES, is_of_middle_difficulty
-from training.stages.running import common, merged, on_gpu, resume
+from training.stages.running import Stage, merged, on_gpu
 from training.stages.supervised import adapters
 
-_RATE = 1e-4
+
+@dataclass(frozen=True, slots=True)
+class RewardPace:
+    """How long is learned, and from how much at a time."""
+
+    steps: int
+    questions: int
+    """Questions of one step."""
+    group: int
+    """Answers to one question that are compared with each other."""
+    rate: float = 2e-4
+    for_reasoning: bool = True
+    """Whether reasoning is rewarded besides right answers."""
 
 
 def middling(
@@ -44,16 +57,10 @@ def train(
     prompts: Prompts,
     questions: Sequence[Question],
     sounds: Sequence[Sequence[int] | None],
-    folder: Path,
-    *,
-    steps: int,
-    group: int,
-    seed: int,
+    stage: Stage,
+    pace: RewardPace,
 ) -> PreTrainedModel:
-    """Train adapters for `steps`, each with `group` answers to one question, merge them, and return the decoder.
-
-    Checkpoints in `folder` are resumed from.
-    """
+    """Train adapters, merge them, and return the decoder. Raises `OutOfTime`."""
     read, numbers = prompts.all(questions, sounds), list(range(len(questions)))
 
     def rollout(indices: list[str], trainer: GRPOTrainer) -> dict[str, Any]:
@@ -61,17 +68,28 @@ def train(
         written = write_answers(trainer.model, prompts, asked, temperature=1.0)
         return {"prompt_ids": asked, "completion_ids": written, "logprobs": None}
 
+    def verdicts(written: list[list[int]], index: list[int]) -> list[Verdict]:
+        pairs = zip(index, written, strict=True)
+        return [judged(questions[at], prompts.text(ids), pace.for_reasoning) for at, ids in pairs]
+
     def reward(completion_ids: list[list[int]], index: list[int], **_: object) -> list[float]:
-        return [judged(questions[at], prompts.text(ids)).reward for at, ids in zip(index, completion_ids, strict=True)]
+        return [verdict.reward for verdict in verdicts(completion_ids, index)]
+
+    def right(completion_ids: list[list[int]], index: list[int], **_: object) -> list[float]:
+        return [float(verdict.right) for verdict in verdicts(completion_ids, index)]
+
+    def reasons(completion_ids: list[list[int]], index: list[int], **_: object) -> list[float]:
+        return [float(verdict.reasons) for verdict in verdicts(completion_ids, index)]
 
     arguments = GRPOConfig(
-        **common(folder, seed),
+        **stage.common(),
         **on_gpu(),
-        max_steps=steps,
-        per_device_train_batch_size=group,
-        num_generations=group,
+        max_steps=pace.steps,
+        per_device_train_batch_size=pace.questions * pace.group,
+        num_generations=pace.group,
+        reward_weights=[1.0, 0.0, 0.0],  # the others are logged only
         max_completion_length=MOST_TOKENS,
-        learning_rate=_RATE,
+        learning_rate=pace.rate,
         lr_scheduler_type="constant_with_warmup",
         warmup_steps=5,
         gradient_checkpointing=False,
@@ -81,11 +99,11 @@ def train(
     trainer = GRPOTrainer(
         model=decoder,
         args=arguments,
-        reward_funcs=[reward],
+        reward_funcs=[reward, right, reasons],
         train_dataset=Dataset.from_dict({"prompt": [str(index) for index in numbers], "index": numbers}),
         processing_class=tokenizer,
         peft_config=adapters(),
         rollout_func=rollout,
     )
-    resume(trainer, folder)
+    stage.run(trainer)
     return merged(trainer)

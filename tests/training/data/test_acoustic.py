@@ -46,7 +46,7 @@ def test_all_answers_of_a_kind_are_equally_frequent(questions: list[Question]) -
 def test_training_and_test_share_no_voice_no_sentence_and_no_wording(questions: list[Question]) -> None:
     tested = generate(RecordedSpeaker(), "test", NUMBER, seed=1)
     assert {one.transcript for one in questions}.isdisjoint({one.transcript for one in tested})
-    assert {one.asked for one in questions}.isdisjoint({one.asked for one in tested})
+    assert {one.asked for one in questions if one.asked}.isdisjoint({one.asked for one in tested})
 
 
 def test_the_level_changes_as_asked(questions: list[Question]) -> None:
