@@ -96,7 +96,7 @@ class Report:
 class TimedWhisperEncoder(WhisperEncoder):
     """Records the duration of each of the model's calls, by name."""
 
-    def __init__(self, folder: Path, compute_type: str, threads: int, hop_s: float = 0.5) -> None:
+    def __init__(self, folder: Path, compute_type: str, threads: int, hop_s: float = 0.25) -> None:
         self.spent_ms: defaultdict[str, list[float]] = defaultdict(list)
         super().__init__(folder, compute_type, threads, hop_s)
 

@@ -85,7 +85,7 @@ class WhisperEncoder:
     """False: the log-mel is exact, but Whisper's encoder attends in both directions, so the open window is encoded
     again at each pass, and words are committed before all of the audio has arrived."""
 
-    def __init__(self, folder: Path, compute_type: str, threads: int, hop_s: float = 0.5) -> None:
+    def __init__(self, folder: Path, compute_type: str, threads: int, hop_s: float = 0.25) -> None:
         if "alignment_heads" not in json.loads((folder / "config.json").read_text()):
             raise ValueError(f"{folder}/config.json names no alignment_heads: convert the model again")
         self._model = ctranslate2.models.Whisper(
