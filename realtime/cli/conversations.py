@@ -66,7 +66,7 @@ async def _announce(server: Server, url: str, log_format: Format, more: Callable
         return
     _err.print(f"Antiphon is listening on {url}   (Ctrl-C stops it)")
     _err.print("Open it in a browser and talk; or, in another terminal:")
-    _err.print(f"    {program()} ask QUESTION.wav --url {url}", highlight=False, soft_wrap=True)
+    _err.print(f"    {program()} talk --url {url}", highlight=False, soft_wrap=True)
     if more is not None:
         await more()
 
