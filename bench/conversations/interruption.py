@@ -25,6 +25,8 @@ _REQUEST = "Tell me everything that you know about the sea."
 _SPEAKING = "document.querySelectorAll('li.agent.speaking .played').length > 2"
 _AFTER_S = 2.0
 """How long the call continues after the interruption."""
+_ALONG_S = 0.2
+"""How much earlier than the event that announces it an answer may be heard: one comes by RTP, the other by SCTP."""
 _MOMENTS_S = (0.0, 0.7, 0.3, 1.1, 0.5)
 """Waits before the interruption, which vary its place in the sentence."""
 
@@ -150,6 +152,6 @@ def _is_cut(event: Mapping[str, Any]) -> bool:
 def _silent_ms(sides: Sides, onset_s: float, next_answer_s: float | None) -> float:
     """Milliseconds from the onset to the last audible sample before the next answer."""
     onset = round(onset_s * RATE)
-    end = None if next_answer_s is None else round(next_answer_s * RATE)
+    end = None if next_answer_s is None else round((next_answer_s - _ALONG_S) * RATE)
     (audible,) = np.nonzero(np.abs(sides.loudspeaker[onset:end]) > AUDIBLE)
     return float(audible[-1] + 1) / RATE * 1000 if audible.size else 0.0
