@@ -14,6 +14,7 @@ from realtime.protocol.parsing import BETA, error_event
 from realtime.protocol.session import Session
 from realtime.sessions.client_events import ClientEvents
 from realtime.sessions.first_settings import begin_as
+from realtime.sessions.frame_budget import LOST
 from realtime.sessions.idle_clock import STEP_S, IdleClock, Standstill
 from realtime.sessions.live_sessions import SessionAgent, SessionEnd, Sessions
 from realtime.sessions.observer import Client
@@ -82,6 +83,7 @@ class _Arrivals:
         self._characters = 0
         self._changed = asyncio.Event()
         self._taken = asyncio.Event()
+        self._lost: asyncio.Event = websocket.scope["state"].get(LOST) or asyncio.Event()  # other servers set none
 
     async def read(self) -> None:
         """Read for ever. Raises `SessionEnd` when the client is gone."""
@@ -94,7 +96,18 @@ class _Arrivals:
             self._changed.set()
             while self._characters > _AHEAD:
                 self._taken.clear()
-                await self._taken.wait()
+                await self._room()
+                if self._lost.is_set():
+                    raise SessionEnd(None)
+
+    async def _room(self) -> None:
+        """Wait until a message is taken, or the client is gone, whose end is behind what it has sent."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._taken, self._lost)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def next(self, timeout_s: float) -> Message | None:
         """The next message; None if none arrives in that time."""

@@ -1,5 +1,6 @@
 """A budget of small WebSocket frames for each connection. Frames cost time, however few bytes they carry."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import Request
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +19,8 @@ BURST = 4_000
 """Small frames that may arrive at once: reading them takes about as long as the loop may be held."""
 PER_SECOND = 1_000
 """Small frames a second that are taken for ever, ten times as many as a client sends that cuts audio into 10 ms."""
+LOST = "antiphon.lost"
+"""Entry of the scope's state: an `asyncio.Event`, set when the connection has ended, however much of it is unread."""
 _SLICE_BYTES = 8 * 1024
 """Bytes that are parsed before the budget is looked at: at most 1,400 frames."""
 
@@ -46,6 +50,11 @@ class BudgetedWebSocket(WebSocketsSansIOProtocol):
         self._budget = FrameBudget(self.loop.time())
         self._small = 0
         self._ended_by_us = False
+        self._lost = asyncio.Event()
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        self.scope["state"][LOST] = self._lost
 
     async def send(self, message: ASGISendEvent) -> None:
         """What is sent after the protocol ended the connection, for a client's mistake or its silence, finds nobody.
@@ -62,6 +71,7 @@ class BudgetedWebSocket(WebSocketsSansIOProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._lost.set()
         if self.ended is not None:
             self.ended()
 

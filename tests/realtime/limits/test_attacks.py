@@ -236,3 +236,17 @@ async def test_answers_that_nobody_could_listen_to_are_waited_for() -> None:
         await other.send('{"type":"response.create"}')
         await running.agents[1].asked.wait()
         assert sum(isinstance(command, Respond) for command in running.agents[0].seen) == 1
+
+
+async def test_a_client_that_is_gone_is_noticed_whatever_it_has_sent_before() -> None:
+    """Its events would take hours at its pace; nothing reads as far as to the end of them."""
+    async with serving(pace=PaceLimits(events_per_second=0.1), session_minutes=60) as running:
+        running.server.config.ws_ping_interval = running.server.config.ws_ping_timeout = 0.2
+        client = await running.connect()
+        event = json.dumps({"type": "conversation.item.retrieve", "item_id": "x", "event_id": "e" * 400})
+        for _ in range(2_000):
+            await client.send(event)
+        await running.agents[0].asked.wait()
+        client.transport.abort()
+        async with asyncio.timeout(60):
+            await running.agents[0].ended.wait()
