@@ -1,5 +1,6 @@
 """Where input audio arrives: the clock, speech detection, turn taking, and the open utterance."""
 
+import logging
 from collections.abc import Callable, Iterator
 
 from audio.pcm import INPUT_RATE, Pcm, silence
@@ -16,6 +17,8 @@ from pipeline.listening.vad import FRAME_SAMPLES, Vad
 from pipeline.runtime.ids import new_id
 from pipeline.runtime.timeline import ArrivalTimes, Timeline
 from pipeline.runtime.workers import Urgency, Workers
+
+log = logging.getLogger(__name__)
 
 _BLOCK_SAMPLES = INPUT_RATE // 2
 """The detector is asked once a block, so a long append does not keep a thread for long."""
@@ -134,8 +137,13 @@ class AudioInput:
         encoder = self._speaker_encoder
         if encoder is None or (comparison := self._caller.comparison()) is None:
             return
-        if await self._workers.run(Urgency.LISTEN, lambda: comparison.same_voice(encoder)):
-            self._caller.know()
+        try:
+            same = await self._workers.run(Urgency.LISTEN, lambda: comparison.same_voice(encoder))
+        except Exception:
+            log.exception("a voice could not be compared with the caller's; its level decides")
+        else:
+            if same:
+                self._caller.know()
 
     def _decisions(self, probabilities: list[float]) -> Iterator[Decision]:
         for probability in probabilities:

@@ -116,7 +116,7 @@ def test_what_the_settings_give_a_server_for_phones_keeps(tmp_path: Path) -> Non
     ("server", "said"),
     [
         ({"certfile": "a.pem"}, "give both, or neither"),
-        ({"trusted_proxies": ["everyone"]}, "does not appear to be an IPv4 or IPv6"),
+        ({"trusted_proxies": ["everyone"]}, "should be an IP address or a network"),
     ],
 )
 def test_half_a_certificate_and_a_proxy_without_an_address_are_refused(server: dict[str, object], said: str) -> None:

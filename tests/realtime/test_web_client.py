@@ -171,7 +171,8 @@ def test_the_policy_lets_in_nothing_from_elsewhere_and_nothing_inline(page: Page
 
 
 def test_every_control_has_a_name(page: Page) -> None:
-    controls = list(page.find(*CONTROLS))
+    # Those of a template get their names with what is filled in.
+    controls = [one for one in page.find(*CONTROLS) if all(around.tag != "template" for around in one.within)]
     assert len(controls) > 15
     assert [control.attributes for control in controls if not page.name_of(control)] == []
 

@@ -112,7 +112,7 @@ class CallerVoice:
         if stretch.is_callers and len(stretch.energies) > hangover and not self._is_loud(stretch, hangover):
             # The caller has fallen silent, and somebody softer speaks on.
             self._learn(stretch)
-            stretch = self._stretch = _Stretch(start, [stretch.energies[-1]])
+            stretch = self._stretch = _Stretch(start, [stretch.energies[-1]], [pcm])
         if not stretch.is_callers and self._is_loud(stretch, len(stretch.energies)):
             stretch.is_callers = True
             self.waited_since = stretch.began
@@ -128,10 +128,11 @@ class CallerVoice:
         stretch = self._stretch
         if stretch is None or stretch.is_callers or stretch.compared == len(_COMPARED_S) or self._level_db is None:
             return None
-        softer = np.concatenate(stretch.speech)
         caller = self._speech.last(round(_COMPARED_S[-1] * INPUT_RATE))
-        if len(softer) < _COMPARED_S[stretch.compared] * INPUT_RATE or len(caller) < _KNOWN_S * INPUT_RATE:
+        enough = round(_COMPARED_S[stretch.compared] * INPUT_RATE)
+        if sum(map(len, stretch.speech)) < enough or len(caller) < _KNOWN_S * INPUT_RATE:
             return None
+        softer = np.concatenate(stretch.speech)
         stretch.compared += 1
         gain = np.sqrt(np.mean(softer**2) / (np.mean(caller**2) + 1e-12))
         noise = np.random.default_rng(0).standard_normal(len(caller)) * np.sqrt(self._noise)

@@ -136,3 +136,13 @@ def test_after_three_comparisons_the_voice_is_another() -> None:
         soft(caller, 0.2)
         compared += caller.comparison() is not None
     assert compared == 3
+
+
+def test_a_voice_that_goes_on_when_the_caller_falls_silent_is_compared() -> None:
+    caller = known()
+    hear(caller, voice(1, -20))
+    compared = []
+    for _ in range(60):
+        soft(caller, 0.032)
+        compared.append(caller.comparison())
+    assert any(compared)
