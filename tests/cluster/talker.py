@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Iterable, Set
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -34,6 +34,8 @@ class Talker:
         self._happened = asyncio.Condition()
         self.outages_s: list[float] = []
         """How long each lost connection was missed, until the session was there again."""
+        self.losses: list[str] = []
+        """Why each connection ended, or could not be made."""
         self.resumed: list[bool] = []
         """For each connection but the first, whether it continued the session."""
         self.items: dict[str, str] = {}
@@ -73,7 +75,7 @@ class Talker:
     async def run(self) -> None:
         lost_at: float | None = None
         while True:
-            with suppress(OSError, InvalidHandshake, ConnectionClosed, TimeoutError):
+            try:
                 url = f"ws://{self._address}/v1/realtime?resume={self._token}"
                 async with connect(url, proxy=None, open_timeout=_HANDSHAKE_S, ping_interval=None) as connection:
                     self._connection = connection
@@ -89,6 +91,9 @@ class Talker:
                     finally:
                         speaking.cancel()
                         await asyncio.wait([speaking])
+                    self.losses.append(f"{connection.close_code} {connection.close_reason}")
+            except (OSError, InvalidHandshake, ConnectionClosed, TimeoutError) as error:
+                self.losses.append(repr(error))
             self._live.clear()
             lost_at = lost_at or time.monotonic()
             await asyncio.sleep(_AGAIN_S)
@@ -136,6 +141,11 @@ async def talkers(address: str, count: int, places: Set[str] = frozenset()) -> A
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def cut(everybody: Iterable[Talker]) -> list[str]:
+    """Why calls of these were cut, if any was."""
+    return [loss for talker in everybody for loss in talker.losses]
 
 
 def _words(item: dict[str, Any]) -> str:

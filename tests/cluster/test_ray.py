@@ -10,7 +10,7 @@ import pytest
 
 from realtime.shared_redis import connected
 from tests.cluster.ray_cluster import RayCluster, ray_cluster
-from tests.cluster.talker import Talker, talkers
+from tests.cluster.talker import Talker, cut, talkers
 from tests.support.speech import recordings, word_errors
 
 RATE = 24_000
@@ -101,7 +101,7 @@ async def test_twelve_conversations_survive_the_death_of_a_worker(cluster: RayCl
             assert talker.place != victim
             assert set(said[talker]) <= set(talker.items)
         await ask([*hit, spared[0]])
-        assert all(talker.outages_s == [] for talker in spared)
+        assert cut(spared) == []
         assert all(len(talker.outages_s) == 1 for talker in hit)
     await asyncio.to_thread(cluster.settle, 3)
 
@@ -117,7 +117,7 @@ async def test_a_client_that_comes_back_gets_its_own_replica(cluster: RayCluster
         assert all(talker.resumed == [True] for talker in everybody)
         assert [talker.place for talker in everybody] == places
         await asking
-        assert all(talker.outages_s == [] for talker in others)
+        assert cut(others) == []
 
 
 async def test_a_smaller_cluster_cuts_no_call(cluster: RayCluster, config: Path) -> None:
@@ -126,7 +126,7 @@ async def test_a_smaller_cluster_cuts_no_call(cluster: RayCluster, config: Path)
         await asyncio.to_thread(cluster.wait_for, lambda: cluster.states().count("RUNNING") == 2)
         leaving = [talker for talker in everybody if talker.place not in cluster.processes()]
         await ask(leaving)
-        assert all(talker.outages_s == [] for talker in everybody)
+        assert cut(everybody) == []
         assert len({talker.place for talker in leaving}) == 1
         assert len(cluster.states()) == 3
     # The last conversation of the replica has ended, and so does it.
@@ -144,7 +144,7 @@ async def test_a_new_version_cuts_no_call(cluster: RayCluster, config: Path, upg
         new = set(cluster.processes())
         async with talkers(cluster.address, 1, new) as newcomers:
             await ask([everybody[0], *(talker for talker in newcomers if talker.place in new)])
-        assert all(talker.outages_s == [] for talker in everybody)
+        assert cut(everybody) == []
         assert {talker.place for talker in everybody} <= old
     await asyncio.to_thread(cluster.settle, len(old))
     assert not old & set(cluster.processes())
