@@ -75,11 +75,11 @@ class Answer:
         )
         self._task: asyncio.Task[None] | None = None
         self._released_at: int | None = None
+        self.awaited_since = 0
+        """The input sample since which, as far as is known, the listener waits for its first words."""
         waits = context.engine.settings.stopgaps
         first, again = round(waits.model_s * INPUT_RATE), round(waits.again_s * INPUT_RATE)
         self._patience = Patience(first, again, (waits.thinking, *waits.again))
-        self._silent_since = 0
-        """The input sample since which, as far as is known, the listener waits for its first words."""
         self._lasting: str | None = None
         """The code of the lasting reason why it failed."""
 
@@ -141,9 +141,15 @@ class Answer:
             )
         )
 
-    def release(self, at: int) -> None:
-        """Let it be heard, from the input sample `at` on; what it replies to is in the conversation."""
+    @property
+    def silent(self) -> bool:
+        """Whether nothing of it was sent to be heard."""
+        return self._delivery.sent_s == 0
+
+    def release(self, at: int, awaited_since: int | None = None) -> None:
+        """Let it be heard, from the input sample `at` on; its listener waits `awaited_since`, or since now if None."""
         self._released_at = max(at, self._context.clock())
+        self.awaited_since = self._released_at if awaited_since is None else awaited_since
         self._delivery.begin(at)
         self._gate.open()
         if self._lasting is not None:
@@ -266,9 +272,9 @@ class Answer:
         while True:
             await self._context.pulse.wait()
             now = self._context.clock()
-            if self._released_at is None or self._delivery.audible:
-                self._silent_since = now
-            elif text := self._patience.due(now - max(self._released_at, self._silent_since)):
+            if self._delivery.audible:
+                self.awaited_since = now
+            elif self._released_at is not None and (text := self._patience.due(now - self.awaited_since)):
                 return text
 
     def _words_for(self, error: DecoderError) -> str:

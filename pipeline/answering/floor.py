@@ -13,7 +13,7 @@ from pipeline.answering.answer import Answer
 from pipeline.answering.context import AnswerContext
 from pipeline.commands import Cancel, ItemReference, Respond
 from pipeline.conversation.history import InvalidCallId, check_call_ids
-from pipeline.conversation.items import Item, Message
+from pipeline.conversation.items import FunctionOutput, Item, Message
 from pipeline.events import Refused, ResumedAnswer, StopReason
 from pipeline.listening.turn_taking import TurnTaking
 from pipeline.runtime.timeline import Timeline
@@ -37,6 +37,8 @@ class Floor:
         self._aside: list[Answer] = []
         """Answers made out of band, for the client alone, while another one has the floor."""
         self._held = False
+        self._awaited_since: int | None = None
+        """The input sample since which the listener waits, if the last answer only made calls."""
 
     @property
     def taken(self) -> bool:
@@ -111,7 +113,11 @@ class Floor:
     def give(self, answer: Answer) -> None:
         """Let an answer be played, after those that still are."""
         self.settle()
-        answer.release(at=self._given[-1].ends if self._given else 0)
+        answer.release(
+            at=self._given[-1].ends if self._given else 0,
+            awaited_since=self._awaited_since if self._brings_results() else None,
+        )
+        self._awaited_since = None
         self._given.append(answer)
         self._turn.responding()
 
@@ -128,6 +134,8 @@ class Floor:
     def settle(self) -> None:
         """Give the floor back when everything has been played."""
         if self._given and all(answer.played_out for answer in self._given):
+            silent = all(answer.silent for answer in self._given)
+            self._awaited_since = self._given[0].awaited_since if silent else None
             self._given.clear()
             self._turn.responded()
 
@@ -194,6 +202,10 @@ class Floor:
         if not self._given:
             self._held = False
             self._turn.responded()
+
+    def _brings_results(self) -> bool:
+        """Whether the newest item is what a tool returned."""
+        return isinstance(next(reversed(list(self._context.conversation)), None), FunctionOutput)
 
     def _unknown_reference(self, request: Respond) -> str | None:
         """The first referenced item that the conversation does not have."""

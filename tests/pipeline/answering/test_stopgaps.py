@@ -139,6 +139,23 @@ async def test_a_slow_model_is_announced_in_its_own_answer() -> None:
         assert message.text == f"{WAITS.thinking} Because."
 
 
+async def test_the_silence_before_a_result_counts_towards_the_announcement() -> None:
+    async with talk(["Weather?"], [LOOK_UP, "It rains."]) as conversation:
+        made = await called(conversation)
+        conversation.decoder.hold = asyncio.Event()
+        await conversation.be_silent(0.35)
+        await conversation.do(AddItem(FunctionOutput("out", made.call_id, "rain")), Respond())
+        await conversation.settled()
+        await conversation.be_silent(1)
+        await conversation.settled()
+        assert said(conversation) == ""
+        await conversation.be_silent(0.7)
+        await conversation.until(OutputText)
+        conversation.decoder.hold.set()
+        await answered(conversation)
+        assert said(conversation) == f"{WAITS.thinking} It rains."
+
+
 async def test_a_result_that_nobody_wants_any_more_is_not_spoken() -> None:
     async with talk(["Weather?", "Never mind."], [LOOK_UP, "Okay."], settings=NONE) as conversation:
         made = await called(conversation)
