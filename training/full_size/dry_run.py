@@ -57,7 +57,11 @@ def needs(whole: bool, text: Mapping[str, Any] = TEXT, audio: Mapping[str, Any] 
     tokens, width, layers = SEQUENCE, text["hidden_size"], text["num_hidden_layers"]
     vectors = torch.empty(1, tokens, width, device="meta", dtype=torch.bfloat16)
     with torch.no_grad():
-        made = nn.Module.to(modules.decoder, torch.bfloat16)(inputs_embeds=vectors, use_cache=False)
+        made = nn.Module.to(modules.decoder, torch.bfloat16)(
+            inputs_embeds=vectors,
+            attention_mask={"full_attention": None},
+            use_cache=False,  # a mask is looked into
+        )
     if made.logits.shape != (1, tokens, text["vocab_size"]):
         raise RuntimeError(f"the decoder makes logits of shape {tuple(made.logits.shape)}")
     head = width // text["num_attention_heads"]
