@@ -50,6 +50,7 @@ HEAVY = (
     "sound",
     "test_setup.py",
     "test_wheel.py",
+    "training/served",
     "tts/engines/test_coqui.py",
     "tts/engines/test_pocket.py",
 )

@@ -34,13 +34,13 @@ class Sizes:
     """Of the cold start."""
     epochs: float = 14
     """Of the cold start."""
-    distilled: int = 180
+    distilled: int = 270
     """Questions of each round of distillation."""
     rounds: int = 1
     """Of distillation."""
-    judged: int = 180
+    judged: int = 270
     """Questions from which those of middle difficulty are chosen for reinforcement learning."""
-    reward_steps: int = 30
+    reward_steps: int = 60
     at_once: int = 8
     """Questions of one step of reinforcement learning."""
     group: int = 8
@@ -178,7 +178,7 @@ class Recipe:
         if examples:
             pace = self.beginner.cold_start
             run.decoder = supervised.train(
-                run.decoder, run.tokenizer, examples, self._stage(folder), replace(pace, epochs=2, rate=0.4 * pace.rate)
+                run.decoder, run.tokenizer, examples, self._stage(folder), replace(pace, epochs=3, rate=0.4 * pace.rate)
             )
         figures = {"kept": len(examples), "sampled": distillation.SAMPLES * len(questions)}
         self._conclude(run, folder, Variant(), figures)

@@ -14,6 +14,7 @@ from accelerate.commands.config.config_args import load_config_from_file
 from peft import get_peft_model
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
 from pipeline.decoders.torch_models.step_audio import AUDIO, TEXT, StepAudioConfig, StepAudioModules
 from training.stages.supervised import adapters
@@ -56,7 +57,11 @@ def needs(whole: bool, text: Mapping[str, Any] = TEXT, audio: Mapping[str, Any] 
     tokens, width, layers = SEQUENCE, text["hidden_size"], text["num_hidden_layers"]
     vectors = torch.empty(1, tokens, width, device="meta", dtype=torch.bfloat16)
     with torch.no_grad():
-        made = modules.decoder.bfloat16()(inputs_embeds=vectors, use_cache=False)
+        made = nn.Module.to(modules.decoder, torch.bfloat16)(
+            inputs_embeds=vectors,
+            attention_mask={"full_attention": None},
+            use_cache=False,  # a mask is looked into
+        )
     if made.logits.shape != (1, tokens, text["vocab_size"]):
         raise RuntimeError(f"the decoder makes logits of shape {tuple(made.logits.shape)}")
     head = width // text["num_attention_heads"]

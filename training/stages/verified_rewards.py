@@ -31,7 +31,7 @@ class RewardPace:
     """Questions of one step."""
     group: int
     """Answers to one question that are compared with each other."""
-    rate: float = 2e-4
+    rate: float = 1e-3
     for_reasoning: bool = True
     """Whether reasoning is rewarded besides right answers."""
 

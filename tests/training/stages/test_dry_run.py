@@ -5,6 +5,8 @@ from accelerate.commands.config.config_args import load_config_from_file
 
 from training.full_size.dry_run import LAUNCH, SEQUENCE, needs
 
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # of the trainers' own packages
+
 FILES = sorted(LAUNCH.glob("*.yaml"))
 
 
