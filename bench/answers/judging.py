@@ -28,7 +28,8 @@ class Named:
 
     A name counts unless it is negated ("not Paris", "Paris is wrong"), compared with ("than Paris"), or one of a list
     ("Paris or Rome"). A rival that the question does not mention makes an answer wrong. Where the question mentions the
-    rivals, as in "Who is taller, Mary or Susan?", the first name of the conclusion counts.
+    rivals, as in "Who is taller, Mary or Susan?", the first name of the conclusion counts; where it mentions only others,
+    as in "Which month is before May?", those are no answer.
     """
 
     accepted: tuple[str, ...]
@@ -49,7 +50,10 @@ class Named:
         accepted = {name.lower() for name in self.accepted}
         if any(name.word not in accepted | asked for name in names):
             return False
-        if not asked and any(name.is_listed for name in names):
+        if not any(name.lower() in question.lower() for name in self.accepted):
+            # No choice between names: what is before February is not February.
+            names = [name for name in names if name.word not in asked]
+        if not names or (not asked and any(name.is_listed for name in names)):
             return False
         conclusion = max((found.end() for found in _CONCLUSION.finditer(text)), default=0)
         decisive = [name for name in names if name.start >= conclusion] or names

@@ -272,3 +272,20 @@ def test_a_call_that_was_not_needed_is_wrong() -> None:
     assert not is_right_call(None, [Made("get_weather", '{"city": "Rome"}')])
     assert is_right_call(Call("set_timer", {"minutes": 5}), [Made("set_timer", '{"minutes": "5"}')])
     assert not is_right_call(Call("set_timer", {"minutes": 5}), [Made("set_timer", '{"minutes": 50}')])
+
+
+@pytest.mark.parametrize(
+    ("said", "right"),
+    [
+        ("January.", True),
+        ("The month that comes right before February is January.", True),
+        ("February comes right after January.", True),
+        ("The month right before February is February.", False),
+        ("February.", False),
+        ("The month right before February is March.", False),
+        ("The month right before February is not January.", False),
+    ],
+)
+def test_what_the_question_names_beside_the_answer_is_no_answer(said: str, right: bool) -> None:
+    rule = Named(("January",), ("February", "March", "December"))
+    assert rule.holds(said, "Which month comes right before February?") is right
