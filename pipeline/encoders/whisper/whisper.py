@@ -300,7 +300,9 @@ class WhisperStream:
         if hypothesis:
             self._latest = (*committed, *self._news(hypothesis))
             self._logprob = hypothesis.logprob
-            self._agreement.update(self._latest)
+            if hypothesis.logprob >= UNSURE_LOGPROB:
+                # Passes that follow each other closely agree on what they invent, too.
+                self._agreement.update(self._latest)
         elif last:
             self._latest = committed
         self._settled = last or hypothesis is not None
