@@ -300,8 +300,7 @@ class WhisperStream:
         if hypothesis:
             self._latest = (*committed, *self._news(hypothesis))
             self._logprob = hypothesis.logprob
-            if hypothesis.logprob >= UNSURE_LOGPROB:
-                # Passes that follow each other closely agree on what they invent, too.
+            if hypothesis.logprob >= UNSURE_LOGPROB:  # close passes agree on what they invent, too
                 self._agreement.update(self._latest)
         elif last:
             self._latest = committed
