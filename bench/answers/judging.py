@@ -28,8 +28,8 @@ class Named:
 
     A name counts unless it is negated ("not Paris", "Paris is wrong"), compared with ("than Paris"), or one of a list
     ("Paris or Rome"). A rival that the question does not mention makes an answer wrong. Where the question mentions the
-    rivals, as in "Who is taller, Mary or Susan?", the first name of the conclusion counts; where it mentions only others,
-    as in "Which month is before May?", those are no answer.
+    rivals, as in "Who is taller, Mary or Susan?", the first name of the conclusion counts; where it mentions only
+    others, as in "Which month is before May?", those are no answer.
     """
 
     accepted: tuple[str, ...]
