@@ -96,14 +96,14 @@ def test_every_sample_is_played_and_what_is_said_again_begins_with_its_word(
             pcm = queue.take(BLOCK).pcm
             count = queue.played("a") - before
             assert (pcm[:count] <= numbered(count, before + 1) + 0.5).all()
-            is_silent = is_paused
+            is_silent = is_paused or not pcm[-1]  # there may be no more audio yet
         elif step == "pause":
             queue.change_volume("paused")
             is_paused = True
         else:
             queue.rewind("a", words)
             queue.change_volume("full")
-            expected = word_start(words, before, RATE) if is_silent else before
+            expected = word_start(words, before, RATE) if is_paused and is_silent else before
             assert before - LONGEST_S * RATE <= expected == queue.played("a")
             is_paused = False
         position = queue.played("a")
