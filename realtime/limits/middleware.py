@@ -144,8 +144,7 @@ def _begins_session(scope: Scope) -> bool:
 
 
 def _asks_for_speech(scope: Scope) -> bool:
-    path: str = scope.get("path", "")
-    return scope["type"] == "http" and scope["method"] == "POST" and path.startswith("/v1/audio/")
+    return scope["type"] == "http" and scope["method"] == "POST" and route_path(scope).startswith("/v1/audio/")
 
 
 def _client(scope: Scope) -> tuple[str, bool]:

@@ -128,9 +128,10 @@ class CallerVoice:
         stretch = self._stretch
         if stretch is None or stretch.is_callers or stretch.compared == len(_COMPARED_S) or self._level_db is None:
             return None
+        if sum(map(len, stretch.speech)) < _COMPARED_S[stretch.compared] * INPUT_RATE:
+            return None
         caller = self._speech.last(round(_COMPARED_S[-1] * INPUT_RATE))
-        enough = round(_COMPARED_S[stretch.compared] * INPUT_RATE)
-        if sum(map(len, stretch.speech)) < enough or len(caller) < _KNOWN_S * INPUT_RATE:
+        if len(caller) < _KNOWN_S * INPUT_RATE:
             return None
         softer = np.concatenate(stretch.speech)
         stretch.compared += 1

@@ -27,8 +27,8 @@ class Endpoint:
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
 
-async def asked(app: SessionLimiter, host: str, key: str = "") -> list[Message]:
-    """What a client gets that asks for speech."""
+async def asked(app: SessionLimiter, host: str, key: str = "", prefix: str = "") -> list[Message]:
+    """What a client gets that asks for speech, where the application is mounted under `prefix`."""
     sent: list[Message] = []
 
     async def receive() -> Message:
@@ -37,9 +37,22 @@ async def asked(app: SessionLimiter, host: str, key: str = "") -> list[Message]:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": "POST", "path": "/v1/audio/speech", "headers": [], "client": (host, 1)}
+    path = f"{prefix}/v1/audio/speech"
+    scope = {"type": "http", "method": "POST", "path": path, "root_path": prefix, "headers": [], "client": (host, 1)}
     await app({**scope, "state": {"caller": Caller(key)}}, receive, send)
     return sent
+
+
+async def test_they_count_under_a_prefix_too() -> None:
+    endpoint = Endpoint()
+    app = SessionLimiter(endpoint, ClientLimits(sessions_per_client=1), Refusals())
+    first = asyncio.create_task(asked(app, "192.0.2.1", prefix="/agents"))
+    await endpoint.asked.wait()
+    async with asyncio.timeout(60):
+        start, _ = await asked(app, "192.0.2.1", prefix="/agents")
+    endpoint.let.set()
+    assert start["status"] == 429
+    await first
 
 
 async def test_a_client_has_no_more_of_them_at_once_than_sessions_and_work_that_is_its_own() -> None:
