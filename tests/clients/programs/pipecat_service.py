@@ -15,6 +15,7 @@ from pipecat.frames.frames import (
     InputAudioRawFrame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
     LLMRunFrame,
     TranscriptionFrame,
     TTSAudioRawFrame,
@@ -37,14 +38,18 @@ class Watch(FrameProcessor):
     def __init__(self, seen: Seen) -> None:
         super().__init__()
         self._seen = seen
+        self._answering = False
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         seen = self._seen
         match frame:
-            case TTSAudioRawFrame():
+            case LLMFullResponseStartFrame():
+                self._answering = True
+            # An interruption overtakes what is in the pipeline: a frame of the answer that it cut may come after it.
+            case TTSAudioRawFrame() if self._answering:
                 seen.sound(frame.audio)
-            case TTSTextFrame():
+            case TTSTextFrame() if self._answering:
                 seen.words(frame.text)
             case TranscriptionFrame():
                 seen.heard.append(frame.text)
@@ -52,6 +57,7 @@ class Watch(FrameProcessor):
             case LLMFullResponseEndFrame():
                 seen.end_answer()
             case InterruptionFrame() if direction == FrameDirection.DOWNSTREAM:
+                self._answering = False
                 seen.interrupt()
                 seen.end_answer(cut=True)
             case ErrorFrame():
