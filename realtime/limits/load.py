@@ -5,9 +5,8 @@ from collections.abc import Callable
 from statistics import median
 from time import monotonic
 
-from pipeline.events import Event
 from pipeline.runtime.timeline import Timeline
-from realtime.sessions.observer import Client
+from realtime.sessions.observer import Client, Observer
 
 LAG_WINDOW_S = 10.0
 PACKET_WINDOW_S = 60.0
@@ -15,8 +14,8 @@ _FEWEST = 4
 """Measurements that say something about the load, and not about one answer."""
 
 
-class Load:
-    """The lag of the event loop in the last seconds, and the first packets of the last minute; an `Observer`.
+class Load(Observer):
+    """The lag of the event loop in the last seconds, and the first packets of the last minute.
 
     A server without sessions always takes one, whatever it measured last.
     """
@@ -50,19 +49,10 @@ class Load:
             return f"The server is busy: answers begin after {first_packet:.1f} s."
         return None
 
-    def began(self, client: Client) -> None:
-        pass
-
-    def saw(self, client: Client, event: Event) -> None:
-        pass
-
     def delivered(self, client: Client, timeline: Timeline) -> None:
         seconds = timeline.since_speech_ended().get("first_packet")
         if timeline.speech_ended is not None and seconds is not None:
             self._packets.append((self._clock(), seconds))
-
-    def ended(self, client: Client, reason: str, seconds: float) -> None:
-        pass
 
 
 def _median_since(start: float, measured: deque[tuple[float, float]]) -> float | None:

@@ -4,9 +4,7 @@ import asyncio
 import ctypes
 from collections.abc import Callable
 
-from pipeline.events import Event
-from pipeline.runtime.timeline import Timeline
-from realtime.sessions.observer import Client
+from realtime.sessions.observer import Client, Observer
 
 _AFTER_S = 5.0
 """Time from the end of a session: others end meanwhile, and what they free goes with it."""
@@ -21,22 +19,13 @@ def trim() -> None:
         malloc_trim(0)
 
 
-class FreedMemory:
-    """Trims the heaps some seconds after sessions have ended; an `Observer`."""
+class FreedMemory(Observer):
+    """Trims the heaps some seconds after sessions have ended."""
 
     def __init__(self, after_s: float = _AFTER_S, trim: Callable[[], None] = trim) -> None:
         self._after_s = after_s
         self._trim = trim
         self._due: asyncio.TimerHandle | None = None
-
-    def began(self, client: Client) -> None:
-        pass
-
-    def saw(self, client: Client, event: Event) -> None:
-        pass
-
-    def delivered(self, client: Client, timeline: Timeline) -> None:
-        pass
 
     def ended(self, client: Client, reason: str, seconds: float) -> None:
         if self._due is None:

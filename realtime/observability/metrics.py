@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from pipeline.events import Event, ItemTruncated, ResponseDone
 from pipeline.runtime.timeline import Timeline
-from realtime.sessions.observer import Client
+from realtime.sessions.observer import Client, Observer
 
 CUT_IN_S = 1.0
 """A user who breaks in within this much of an answer's first packet had not finished: the agent cut in."""
@@ -29,8 +29,8 @@ _SESSION_BUCKETS = (1, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _LAG_PERIOD_S = 0.25
 
 
-class Metrics:
-    """An `Observer` that counts, in a registry of its own."""
+class Metrics(Observer):
+    """Counts, in a registry of its own."""
 
     def __init__(
         self,

@@ -5,13 +5,13 @@ import logging
 from pipeline.conversation.items import Message
 from pipeline.events import Event, OutputDone, ResponseDone, Transcribed
 from pipeline.runtime.timeline import Timeline
-from realtime.sessions.observer import Client
+from realtime.sessions.observer import Client, Observer
 
 log = logging.getLogger(__name__)
 
 
-class SessionLog:
-    """An `Observer` that logs when sessions begin and end, and answers that fail. `words`: what is said, too."""
+class SessionLog(Observer):
+    """Logs when sessions begin and end, and answers that fail. `words`: what is said, too."""
 
     def __init__(self, words: bool) -> None:
         self._words = words

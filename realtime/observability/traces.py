@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pipeline.backends import MissingPackage, not_installed
 from pipeline.events import Event
 from pipeline.runtime.timeline import Timeline
-from realtime.sessions.observer import Client
+from realtime.sessions.observer import Client, Observer
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -30,8 +30,8 @@ def exporting_to(endpoint: str) -> "TracerProvider":
     return provider
 
 
-class Traces:
-    """An `Observer` that makes spans. Each stage's span begins where the stage before it was reached."""
+class Traces(Observer):
+    """Makes spans. Each stage's span begins where the stage before it was reached."""
 
     def __init__(self, provider: "TracerProvider") -> None:
         self._provider = provider

@@ -22,22 +22,20 @@ class Client:
     """Name of its API key; empty where none is required."""
 
 
-class Observer(Protocol):
-    """Sees what happens in the sessions of one server. Its methods return at once and never raise."""
+class Observer:
+    """Sees what happens in the sessions of one server. Its methods return at once and never raise; these do nothing."""
 
-    def began(self, client: Client) -> None: ...
+    def began(self, client: Client) -> None:
+        """The session is open."""
 
     def saw(self, client: Client, event: Event) -> None:
         """The agent reports `event`; it has not left yet."""
-        ...
 
     def delivered(self, client: Client, timeline: Timeline) -> None:
         """The end of a response has left, after its first audio; `timeline` is that of its turn."""
-        ...
 
     def ended(self, client: Client, reason: str, seconds: float) -> None:
         """`reason`: code of the error that ended the session, or "client_left" or "server_stopped"."""
-        ...
 
 
 class SessionWatch:
