@@ -7,7 +7,11 @@ from tests.support.speech import recordings
 from training.data.acoustic import Split
 from training.data.effects import resampled, trimmed
 
-VOICES: dict[Split, tuple[str, ...]] = {"train": ("turn_02", "turn_05"), "test": ("turn_06", "turn_01")}
+VOICES: dict[Split, tuple[str, ...]] = {
+    "train": ("turn_02", "turn_05"),
+    "validation": ("turn_03", "turn_04"),
+    "test": ("turn_06", "turn_01"),
+}
 
 
 class RecordedSpeaker:

@@ -6,21 +6,25 @@ None can be answered from a transcript: words and voices are drawn independently
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from audio.pcm import INPUT_RATE, Pcm, silence
 from training.data import effects
 
-Split = Literal["train", "test"]
+Split = Literal["train", "validation", "test"]
+"""Sets of disjoint voices, sentences and wordings. Sizes and rates are chosen on the validation."""
+
+
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 class Speaker(Protocol):
     """Speaks sentences in several voices."""
 
     def voices(self, split: Split) -> Sequence[str]:
-        """Names of the voices of a split; those of the two splits are disjoint."""
+        """Names of the voices of a split; no voice is in two splits."""
         ...
 
     def say(self, text: str, voice: str, speed: float) -> Pcm:
@@ -175,9 +179,10 @@ class _Kind:
 
 
 def _kind(
-    choices: Sequence[str], recipe: _Recipe, train: Sequence[str], test: Sequence[str], aloud: bool = False
+    choices: Sequence[str], recipe: _Recipe, train: Sequence[str], validation: str, test: str, aloud: bool = False
 ) -> _Kind:
-    return _Kind(tuple(choices), recipe, MappingProxyType({"train": tuple(train), "test": tuple(test)}), aloud)
+    asked: Mapping[Split, tuple[str, ...]] = {"train": tuple(train), "validation": (validation,), "test": (test,)}
+    return _Kind(tuple(choices), recipe, MappingProxyType(asked), aloud)
 
 
 KINDS: Mapping[str, _Kind] = MappingProxyType(
@@ -190,13 +195,15 @@ KINDS: Mapping[str, _Kind] = MappingProxyType(
                 "Is the end louder or quieter than the start?",
                 "Say whether it becomes louder or quieter.",
             ),
-            ("Tell me: louder or quieter towards the end?",),
+            "Do you hear it become louder or quieter?",
+            "Tell me: louder or quieter towards the end?",
         ),
         "pace": _kind(
             ("fast", "slowly"),
             _pace,
             ("Is it spoken fast or slowly?", "Did I talk fast or slowly?", "Tell me: is this fast or slowly said?"),
-            ("Was I speaking fast or slowly?",),
+            "Do they talk fast or slowly?",
+            "Was I speaking fast or slowly?",
         ),
         "pause": _kind(
             ("yes", "no"),
@@ -206,13 +213,15 @@ KINDS: Mapping[str, _Kind] = MappingProxyType(
                 "Does the voice stop in between, yes or no?",
                 "Did they pause somewhere, yes or no?",
             ),
-            ("Did I pause in the middle, yes or no?",),
+            "Is the speech interrupted, yes or no?",
+            "Did I pause in the middle, yes or no?",
         ),
         "speakers": _kind(
             ("one", "two"),
             _speakers,
             ("Do you hear one or two people?", "Are these one or two speakers?", "How many voices, one or two?"),
-            ("How many people speak, one or two?",),
+            "Is it one or two who talk?",
+            "How many people speak, one or two?",
         ),
         "background": _kind(
             ("silence", "hiss", "hum"),
@@ -222,7 +231,8 @@ KINDS: Mapping[str, _Kind] = MappingProxyType(
                 "Is there silence, hiss or hum around the voice?",
                 "What do you hear in the background, silence, hiss or hum?",
             ),
-            ("In the background, is it silence, hiss or hum?",),
+            "Which is in the background: silence, hiss or hum?",
+            "In the background, is it silence, hiss or hum?",
         ),
         "order": _kind(
             ("beep", "voice"),
@@ -232,7 +242,8 @@ KINDS: Mapping[str, _Kind] = MappingProxyType(
                 "Does it start with the beep or the voice?",
                 "Which came earlier, the beep or the voice?",
             ),
-            ("Which is earlier, beep or voice?",),
+            "Do you hear the beep or the voice first?",
+            "Which is earlier, beep or voice?",
         ),
         "pitch": _kind(
             ("higher", "lower"),
@@ -242,20 +253,23 @@ KINDS: Mapping[str, _Kind] = MappingProxyType(
                 "Does the repetition sound higher or lower?",
                 "When it is said again, is the voice higher or lower?",
             ),
-            ("The second time, is the voice higher or lower?",),
+            "Is the voice higher or lower the second time it speaks?",
+            "The second time, is the voice higher or lower?",
         ),
         "pace, asked aloud": _kind(
             ("fast", "slowly"),
             _pace,
             ("Did I talk fast or slowly?",),
-            ("Was I speaking fast or slowly?",),
+            "Am I talking fast or slowly?",
+            "Was I speaking fast or slowly?",
             aloud=True,
         ),
         "level, asked aloud": _kind(
             ("louder", "quieter"),
             _level_change,
             ("Does my voice get louder or quieter?",),
-            ("Did I get louder or quieter?",),
+            "Is my voice becoming louder or quieter?",
+            "Did I get louder or quieter?",
             aloud=True,
         ),
     }
@@ -269,6 +283,7 @@ SENTENCES: Mapping[Split, tuple[str, ...]] = MappingProxyType(
             "Put the bread on the kitchen table.",
             "He keeps his letters in a wooden box.",
         ),
+        "validation": ("The garden is behind the old school.", "We saw two ships near the harbour."),
         "test": (
             "The museum closes early on Sundays.",
             "I forgot my umbrella at the office.",
@@ -284,7 +299,7 @@ def generate(
     speaker: Speaker, split: Split, number: int, seed: int, kinds: Sequence[str] = tuple(KINDS)
 ) -> list[Question]:
     """`number` questions, of all kinds in turn, all answers of a kind equally often. One seed makes one set."""
-    random = np.random.default_rng((seed, split == "test"))
+    random = np.random.default_rng((seed, SPLITS.index(split)))
     made = []
     for index in range(number):
         name = kinds[index % len(kinds)]

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from audio.pcm import INPUT_RATE, Pcm
 from tests.training.voices import RecordedSpeaker
-from training.data.acoustic import KINDS, Question, generate
+from training.data.acoustic import KINDS, Question, Split, generate
 from training.data.effects import change_db, level_db
 from training.data.traces import trace
 from training.reasoning.filters import keeps
@@ -43,10 +43,11 @@ def test_all_answers_of_a_kind_are_equally_frequent(questions: list[Question]) -
         assert {answers.count(choice) for choice in kind.choices} == {len(answers) // len(kind.choices)}
 
 
-def test_training_and_test_share_no_voice_no_sentence_and_no_wording(questions: list[Question]) -> None:
-    tested = generate(RecordedSpeaker(), "test", NUMBER, seed=1)
-    assert {one.transcript for one in questions}.isdisjoint({one.transcript for one in tested})
-    assert {one.asked for one in questions if one.asked}.isdisjoint({one.asked for one in tested})
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_split_shares_no_sentence_and_no_wording_with_the_training(questions: list[Question], split: Split) -> None:
+    held_out = generate(RecordedSpeaker(), split, NUMBER, seed=1)
+    assert {one.transcript for one in questions}.isdisjoint({one.transcript for one in held_out})
+    assert {one.asked for one in questions if one.asked}.isdisjoint({one.asked for one in held_out})
 
 
 def test_the_level_changes_as_asked(questions: list[Question]) -> None:
