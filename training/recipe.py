@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from pipeline.decoders.torch_models.step_audio import StepAudioModules
 from training.data import acoustic, textual
-from training.data.acoustic import Question, Speaker
+from training.data.acoustic import Question, Speaker, Split
 from training.data.traces import trace
 from training.evaluation import Score, evaluate
 from training.model.checkpoint import is_complete, write_checkpoint
@@ -28,26 +28,26 @@ from training.stages.verified_rewards import RewardPace
 class Sizes:
     """How much is learned from. The defaults are for a decoder that begins from nothing."""
 
-    hearing_questions: int = 405
-    hearing_epochs: float = 10
-    questions: int = 270
-    """Of the cold start."""
-    epochs: float = 14
-    """Of the cold start."""
-    distilled: int = 270
+    hearing_questions: int = 540
+    hearing_epochs: float = 8
+    questions: int = 90
+    """Questions of the cold start. Few: it teaches the form of an answer, and the later stages what is right."""
+    epochs: float = 24
+    """Epochs of the cold start."""
+    distilled: int = 360
     """Questions of each round of distillation."""
-    rounds: int = 1
-    """Of distillation."""
-    judged: int = 270
+    rounds: int = 2
+    """Rounds of distillation."""
+    judged: int = 540
     """Questions from which those of middle difficulty are chosen for reinforcement learning."""
-    reward_steps: int = 60
-    at_once: int = 8
+    reward_steps: int = 40
+    at_once: int = 12
     """Questions of one step of reinforcement learning."""
     group: int = 8
     """Answers to one question that are compared with each other."""
     preference_steps: int = 6
     text_questions: int = 30
-    tested: int = 135
+    tested: int = 405
 
 
 TINY = Sizes(27, 1, 18, 1, 18, 1, 18, 1, 1, 4, 1, 4, 18)
@@ -95,6 +95,8 @@ class Recipe:
     beginner: Beginner
     sizes: Sizes = field(default_factory=Sizes)
     seed: int = 0
+    held_out: Split = "test"
+    """Voices, sentences and wordings that are asked after each stage."""
     may_go_on: Callable[[], bool] = lambda: True
     """Asked before every stage and after every step of its training."""
     report: Callable[[str, Mapping[str, object]], None] = lambda stage, figures: None
@@ -102,9 +104,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         self._tests = [
-            *acoustic.generate(self.speaker, "test", self.sizes.tested, self.seed),
-            *textual.generate("test", self.sizes.tested // 9, self.seed),
+            *acoustic.generate(self.speaker, self.held_out, self.sizes.tested, self.seed),
+            *textual.generate(self.held_out, self.sizes.tested // 9, self.seed),
         ]
+        self._tests_heard: list[torch.Tensor | None] = []
 
     def run(self) -> Path | None:
         """Run the stages that are left while time lasts; returns the last checkpoint, None if stages are left."""
@@ -156,10 +159,11 @@ class Recipe:
     def _cold_start(self, before: Path, folder: Path, variant: Variant = Variant()) -> None:
         run = self._trainee(before)
         questions = [*self._acoustic(self.sizes.questions, stage=1), *self._textual(stage=1)]
+        sounds = run.hear(questions) if variant.hears else [None] * len(questions)
         random = np.random.default_rng(self.seed)
         examples = [
             Example(read, run.prompts.reply(trace(question, random)))
-            for question, read in zip(questions, self._read(run, questions, variant), strict=True)
+            for question, read in zip(questions, run.prompts.all(questions, sounds), strict=True)
         ]
         run.decoder = supervised.train(
             run.decoder,
@@ -221,14 +225,14 @@ class Recipe:
     def _stage(self, folder: Path) -> Stage:
         return Stage(folder, self.seed, self.may_go_on)
 
-    def _read(self, run: Trainee, questions: Sequence[Question], variant: Variant) -> list[list[int]]:
-        sounds = run.hear(questions) if variant.hears else [None] * len(questions)
-        return run.prompts.all(questions, sounds)
-
     def _conclude(
         self, run: Trainee, folder: Path, variant: Variant, figures: Mapping[str, object] | None = None
     ) -> None:
-        score = evaluate(run.decoder, run.prompts, self._tests, self._read(run, self._tests, variant))
+        sounds: list[list[int] | None] = [None] * len(self._tests)
+        if variant.hears:
+            self._tests_heard = self._tests_heard or run.heard(self._tests)
+            sounds = run.keep(self._tests_heard)
+        score = evaluate(run.decoder, run.prompts, self._tests, run.prompts.all(self._tests, sounds))
         self._finish(folder, run.modules(), run.tokenizer, {**(figures or {}), "held_out": score.summary()}, score)
 
     def _finish(

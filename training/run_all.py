@@ -51,10 +51,13 @@ def main(
         int, typer.Option(min=1, max=30, help="How many of SmolLM2's 30 layers are kept. Fewer cost less.")
     ] = 6,
     spoken: Annotated[
-        Path | None, typer.Option(help="Where spoken sentences are kept. By default beside the run, for all seeds.")
+        Path | None, typer.Option(help="Where spoken sentences are kept. By default next to the run, for all seeds.")
     ] = None,
     ablations: Annotated[
         bool, typer.Option("--ablations", help="After the recipe, what it is without its parts.")
+    ] = False,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Ask the voices of the validation and not those of the test.")
     ] = False,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads. More pay off on idle cores only.")] = 1,
     tiny: Annotated[
@@ -70,6 +73,7 @@ def main(
         _small(seed) if decoder is Decoder.SMALL else _smollm2(layers),
         TINY if tiny else SIZES[decoder],
         seed,
+        "validation" if validate else "test",
         counted.lasts,
         _print,
     )

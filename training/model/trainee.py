@@ -37,11 +37,18 @@ class Trainee:
 
     def hear(self, questions: Sequence[Question]) -> list[list[int] | None]:
         """The ids of each question's recording; None for a question of text."""
-        embedding = self._embedding
+        return self.keep(self.heard(questions))
+
+    def heard(self, questions: Sequence[Question]) -> list[torch.Tensor | None]:
+        """The rows of each question's recording, the same after every stage because the encoder is frozen."""
         return [
-            None if question.pcm is None else embedding.add(rows_of(self._hearing.vectors(question.pcm)))
-            for question in questions
+            None if question.pcm is None else rows_of(self._hearing.vectors(question.pcm)) for question in questions
         ]
+
+    def keep(self, heard: Sequence[torch.Tensor | None]) -> list[list[int] | None]:
+        """Put rows into the table, and return the ids of each recording."""
+        embedding = self._embedding
+        return [None if rows is None else embedding.add(rows) for rows in heard]
 
     def modules(self) -> StepAudioModules:
         """The model with what was learned, as the agent loads it. It reads no ids of recordings any more."""

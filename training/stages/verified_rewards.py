@@ -31,7 +31,9 @@ class RewardPace:
     """Questions of one step."""
     group: int
     """Answers to one question that are compared with each other."""
-    rate: float = 1e-3
+    rate: float = 3e-4
+    nearness: float = 0.02
+    """Weight of the divergence from the model that the stage begins with, which keeps the stage stable."""
     for_reasoning: bool = True
     """Whether reasoning is rewarded besides right answers."""
 
@@ -90,6 +92,7 @@ def train(
         reward_weights=[1.0, 0.0, 0.0],  # the others are logged only
         max_completion_length=MOST_TOKENS,
         learning_rate=pace.rate,
+        beta=pace.nearness,
         lr_scheduler_type="constant_with_warmup",
         warmup_steps=5,
         gradient_checkpointing=False,
