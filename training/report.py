@@ -14,7 +14,15 @@ from rich.table import Table
 from training.evaluation import interval
 
 _COLD, _REWARDED = "1-cold-start", "3-verified-rewards"
+_STAGES = "2-distillation-*", _REWARDED
 _COLOURS = {"3-verified-rewards": "#2a6f97", "without-format-reward": "#c1121f", "without-middle-difficulty": "#6c757d"}
+_ABLATED = {
+    "3-verified-rewards": "rewards",
+    "without-format-reward": "no format\nreward",
+    "without-middle-difficulty": "any\ndifficulty",
+    "1-cold-start": "cold\nstart",
+    "without-sound": "tran-\nscripts",
+}
 _SMOOTHED = 5
 """Steps of reinforcement learning that a point of its curve is the mean of."""
 
@@ -43,19 +51,21 @@ def main(
             f"{mean(one['thought_words'] for one in figures):.1f}",
         )
     console.print(table)
-    console.print(f"Gain of {_REWARDED} over {_COLD}: {gain(runs)}")
+    for stage in stages:
+        if any(Path(stage).match(pattern) for pattern in _STAGES):
+            console.print(f"Gain of {stage} over {_COLD}: {gain(runs, stage)}")
     if picture is not None:
-        figure = Figure(figsize=(10, 3.4), layout="constrained")
+        figure = Figure(figsize=(13, 3.4), layout="constrained")
         draw(figure, runs, stages)
         figure.savefig(picture)
 
 
-def gain(runs: Sequence[Path]) -> dict[str, object]:
-    """What distillation and rewards add to the cold start, by seed; and questions that changed, of all seeds."""
+def gain(runs: Sequence[Path], stage: str) -> dict[str, object]:
+    """What `stage` adds to the cold start by seed, and the questions that changed with any seed."""
     pairs = [
-        list(zip(_answers(run / _COLD), _answers(run / _REWARDED), strict=True))
+        list(zip(_answers(run / _COLD), _answers(run / stage), strict=True))
         for run in runs
-        if (run / _REWARDED / "answers.jsonl").exists()
+        if (run / stage / "answers.jsonl").exists()
     ]
     gains = [mean(after["right"] - before["right"] for before, after in run) for run in pairs]
     every = [(before["right"], after["right"]) for run in pairs for before, after in run]
@@ -70,8 +80,8 @@ def gain(runs: Sequence[Path]) -> dict[str, object]:
 
 
 def draw(figure: Figure, runs: Sequence[Path], stages: Sequence[str]) -> None:
-    """Right answers by stage; reward and length of answers by step of reinforcement learning."""
-    by_stage, reward, length = figure.subplots(1, 3)
+    """Right answers by stage; reward and length of answers by step of reinforcement learning; the ablations."""
+    by_stage, reward, length, ablated = figure.subplots(1, 4)
     names = [stage for stage in stages if stage[0].isdigit()]
     for run in runs:
         shares = [_held_out(run / name)["acoustic_right"] for name in names if (run / name / "answers.jsonl").exists()]
@@ -88,6 +98,18 @@ def draw(figure: Figure, runs: Sequence[Path], stages: Sequence[str]) -> None:
     reward.set(title="Right while sampling", xlabel="step")
     length.set(title="Tokens of an answer", xlabel="step")
     reward.legend(frameon=False, fontsize=8)
+    names = [name for name in _ABLATED if name in stages]
+    shares = [_shares(runs, name) for name in names]
+    ablated.bar(range(len(names)), [mean(one) for one in shares], color="#a9c9dd")
+    for at, values in enumerate(shares):
+        ablated.plot([at] * len(values), values, "o", color="#2a6f97", alpha=0.6)
+    ablated.set_xticks(range(len(names)), [_ABLATED[name] for name in names], fontsize=7)
+    ablated.set(title="Without its parts", ylim=(0.3, 1))
+
+
+def _shares(runs: Sequence[Path], stage: str) -> list[float]:
+    """Share of right answers about sound with each seed."""
+    return [_held_out(run / stage)["acoustic_right"] for run in runs if (run / stage / "figures.json").exists()]
 
 
 def _band(axes: Any, curves: Sequence[Sequence[float]], colour: str, label: str) -> None:  # noqa: ANN401 - untyped
