@@ -48,6 +48,10 @@ class Needs:
         states = _WEIGHT * (self.parameters - self.trained) + _TRAINED * self.trained
         return states // gpus + self.activations + self.logits
 
+    def per_gpu_writing(self, gpus: int, answers: int = ANSWERS) -> int:
+        """While `answers` to one question are written by all `gpus` of a machine together, as vLLM shards a model."""
+        return (_WEIGHT * self.parameters + answers * self.cached_per_answer) // gpus
+
 
 def needs(whole: bool, text: Mapping[str, Any] = TEXT, audio: Mapping[str, Any] = AUDIO) -> Needs:
     """Measured on the modules themselves. `whole`: all weights of the decoder learn, not adapters only."""
@@ -98,8 +102,12 @@ def main(gigabytes: Annotated[float, typer.Option(help="Memory of one GPU.")] = 
             sizes = f"{need.parameters / 1e9:.1f}e9", f"{need.trained / 1e9:.2f}e9"
             table.add_row(file.stem, str(gpus), name, *sizes, f"{taken:.0f}", fits)
     console.print(table)
-    cached = ANSWERS * kinds["adapters"].cached_per_answer / 1e9
-    console.print(f"Rollouts: {ANSWERS} answers of {SEQUENCE} tokens keep {cached:.0f} GB of keys and values.")
+    need = kinds["adapters"]
+    cached, beside = ANSWERS * need.cached_per_answer / 1e9, need.per_gpu_writing(8) / 1e9
+    console.print(
+        f"Rollouts: {ANSWERS} answers of {SEQUENCE} tokens keep {cached:.0f} GB of keys and values. vLLM takes "
+        f"{beside:.0f} GB on each of the eight GPUs that write them together, besides the above."
+    )
 
 
 if __name__ == "__main__":

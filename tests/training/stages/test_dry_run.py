@@ -15,6 +15,8 @@ def test_the_model_of_full_size_is_counted_without_a_weight_in_memory() -> None:
     assert adapters.parameters == whole.parameters == pytest.approx(33e9, rel=0.05)
     assert adapters.trained < 0.05 * whole.trained
     assert adapters.cached_per_answer == 2 * 64 * 8 * 128 * 2 * SEQUENCE
+    assert adapters.per_gpu_writing(8) == (2 * adapters.parameters + 16 * adapters.cached_per_answer) // 8
+    assert adapters.per_gpu(8) + adapters.per_gpu_writing(8) < 80e9, "vLLM has room on the GPUs of the training"
     assert adapters.per_gpu(8) < 80e9 < whole.per_gpu(8), "eight GPUs hold adapters, and not all moments"
 
 
