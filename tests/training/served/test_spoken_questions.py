@@ -8,11 +8,14 @@ import soxr
 
 from audio.pcm import INPUT_RATE, Pcm
 from pipeline.settings import AgentSettings, DecoderSettings
+from pipeline.weights.store import ModelStore
 from realtime.settings import ServerSettings, Settings
 from tests.support.serving import UNANNOUNCED, WIRE, call, served
 from tests.support.speech import word_errors
 from training.data.effects import SPEECH_DB, at_level
-from training.data.spoken import KeptSpeaker, kokoro
+from training.data.spoken import KeptSpeaker
+from tts.engines.kokoro import KokoroSynthesizer
+from tts.frontend.clauses import ClauseSplitter
 
 CHECKPOINT = Path(__file__).with_name("checkpoint")
 """As `python -m training.keep` wrote it from a run."""
@@ -28,7 +31,22 @@ SETTINGS = Settings(
 
 @pytest.fixture(scope="module")
 def speaker(tmp_path_factory: pytest.TempPathFactory) -> KeptSpeaker:
-    return KeptSpeaker(kokoro(), tmp_path_factory.mktemp("spoken"))
+    """The voice in the agent's own engine, with which the checkpoint was made."""
+    store = ModelStore()
+    synthesizer = KokoroSynthesizer(
+        store.resolve("kokoro-82m"),
+        [store.resolve("kokoro-voices") / f"{VOICE}.bin"],
+        gains_db=store.models["kokoro-voices"].gains_db,
+    )
+
+    def spoken(text: str) -> Pcm:
+        voice, splitter = synthesizer.open(VOICE), ClauseSplitter()
+        clauses = [*splitter.push(text), *splitter.flush()]
+        chunks = [speech.pcm for clause in clauses for speech in voice.speak(clause)]
+        pcm: Pcm = soxr.resample(np.concatenate(chunks), voice.sample_rate, INPUT_RATE).astype(np.float32)
+        return pcm
+
+    return KeptSpeaker({VOICE: spoken}, tmp_path_factory.mktemp("spoken"))
 
 
 def asked(speaker: KeptSpeaker, speed: float) -> Pcm:
