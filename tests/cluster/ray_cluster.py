@@ -1,50 +1,34 @@
 """A Ray cluster on this machine: a head that places nothing, and workers, each a node with processes of its own."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.cluster.ports import free_port, listens
+from tests.cluster.ports import free_port
+from tests.cluster.ray_node import RayNode
 
-ROOT = Path(__file__).parents[2]
 _START_S = 600
+_ANSWER_S = 60
 _DRAIN_S = 600
 _STARTS = 3
 """Times that a node is started: on a busy machine its parts give each other up, and it ends."""
-_OBJECT_STORE = 100 * 2**20
 
 
 class RayCluster:
     """The cluster, and Antiphon on it as a Serve config deploys it."""
 
-    def __init__(self, folder: Path, settings: Mapping[str, str]) -> None:
-        """`folder`: with a short path, because sockets lie in it. `settings`: ANTIPHON_… of all nodes."""
+    def __init__(self, folder: Path) -> None:
+        """`folder`: with a short path, because sockets lie in it."""
         self._folder = folder
         self._port, self._dashboard, self._http = free_port(), free_port(), free_port()
-        self._nodes: list[subprocess.Popen[bytes]] = []
-        self._environment = {
-            **os.environ,
-            **settings,
-            "PYTHONPATH": str(ROOT),
-            "RAY_DASHBOARD_ADDRESS": f"http://127.0.0.1:{self._dashboard}",
-            "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_DISABLE_DOCKER_CPU_WARNING": "1",
-            # Ray's workers give way to any other program unless told otherwise, and there are others here.
-            "RAY_worker_niceness": "0",
-            # A process that dies is noticed without these checks; one on a busy machine answers late, and lives.
-            "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
-            "RAY_health_check_timeout_ms": "60000",
-        }
+        self._nodes: list[RayNode] = []
 
     @property
     def address(self) -> str:
@@ -53,88 +37,87 @@ class RayCluster:
 
     def start(self, workers: int, cpus: int) -> None:
         """Start the head, and `workers` nodes of `cpus` each."""
-        head = f"--head --port {self._port} --dashboard-port {self._dashboard} --temp-dir {self._folder}"
-        self._node(f"{head} --num-cpus 0 --include-dashboard true", "--ray-client-server-port")
-        for _ in range(workers):
-            self._node(f"--address 127.0.0.1:{self._port} --num-cpus {cpus}")
+        head = f"--head --port {self._port} --dashboard-port {self._dashboard} --num-cpus 0 --include-dashboard true"
+        self._node("head", f"{head} --no-monitor", "--ray-client-server-port")
+        worker = f"--address 127.0.0.1:{self._port} --num-cpus {cpus}"
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda number: self._node(f"worker{number}", worker), range(workers)))
 
-    def deploy(self, replicas: int, *, config: Path, models: Path) -> None:
-        """Deploy so many agents, and one replica of the settings `models` under /models."""
+    def deploy(self, replicas: int, *, config: Path, models: Path | None = None) -> None:
+        """Deploy so many agents and, if there are settings `models`, one replica of those under /models."""
         wanted = {
             "proxy_location": "HeadOnly",
             "http_options": {"host": "127.0.0.1", "port": self._http, "request_timeout_s": None},
             "applications": [
-                _application("models", "/models", models, replicas=1),
+                *([] if models is None else [_application("models", "/models", models, replicas=1)]),
                 _application("antiphon", "/", config, replicas),
             ],
         }
-        file = self._folder / "serve.yaml"
-        file.write_text(json.dumps(wanted))  # which is YAML as well
-        self.wait_for(lambda: self._is_deployed(file))
+        self.wait_for(lambda: self._is_deployed(wanted))
 
     def settle(self, replicas: int) -> None:
-        """Wait until just so many replicas are there, and all of them serve."""
-        self.wait_for(lambda: self.states() == ["RUNNING"] * replicas)
+        """Wait until what was deployed last serves, the agents with just so many replicas."""
+        self.wait_for(
+            lambda: (
+                {application["status"] for application in self._applications().values()} == {"RUNNING"}
+                and self.states() == ["RUNNING"] * replicas
+            )
+        )
 
-    def states(self, application: str = "antiphon") -> list[str]:
+    def states(self) -> list[str]:
         """The state of each replica, in words of Serve's."""
-        return [replica["state"] for replica in self._replicas(application)]
+        return [replica["state"] for replica in self._replicas()]
 
     def processes(self) -> dict[str, int]:
         """The process of each replica that runs, by the name that tokens carry."""
         return {replica["replica_id"]: replica["pid"] for replica in self._replicas() if replica["state"] == "RUNNING"}
 
     def stop(self) -> None:
-        """End all nodes with what they started."""
-        for node in reversed(self._nodes):
-            with suppress(ProcessLookupError):
-                os.killpg(node.pid, signal.SIGTERM)
-        for node in reversed(self._nodes):
-            with suppress(subprocess.TimeoutExpired):
-                node.wait(20)
-            _end(node)
+        """Kill all nodes with what they started."""
+        for node in self._nodes:
+            node.kill()
 
-    def _replicas(self, application: str = "antiphon") -> list[dict[str, Any]]:
-        url = f"{self._environment['RAY_DASHBOARD_ADDRESS']}/api/serve/applications/"
+    @property
+    def _serve(self) -> str:
+        """Where Ray's dashboard takes and shows what Serve deploys."""
+        return f"http://127.0.0.1:{self._dashboard}/api/serve/applications/"
+
+    def _replicas(self) -> list[dict[str, Any]]:
+        agents = self._applications().get("antiphon", {}).get("deployments", {}).get("agents", {})
+        return list(agents.get("replicas", ()))
+
+    def _applications(self) -> dict[str, dict[str, Any]]:
+        """What Serve says of the applications, by their names; empty while it says nothing."""
         try:
-            applications = httpx.get(url, timeout=10).json()["applications"]
-            return list(applications[application]["deployments"]["agents"]["replicas"])
+            return dict(httpx.get(self._serve, timeout=_ANSWER_S).json()["applications"])
         except (httpx.TransportError, KeyError, json.JSONDecodeError):
-            return []
+            return {}
 
-    def _node(self, flags: str, *port_flags: str) -> None:
+    def _is_deployed(self, wanted: dict[str, Any]) -> bool:
+        """Deploy as `serve deploy` does; False: nobody has taken it yet."""
+        try:
+            return httpx.put(self._serve, json=wanted, timeout=_START_S).is_success
+        except httpx.TransportError:
+            return False
+
+    def _node(self, name: str, flags: str, *port_flags: str) -> None:
         """Start a node with a free port for each of these flags; one that ends as it starts is started again."""
-        # One after the other: two nodes of one machine that start at once choose the same names for their sockets.
-        for attempt in range(1, _STARTS + 1):
+        for attempt in range(_STARTS):
             ports = {flag: free_port() for flag in (*port_flags, "--dashboard-agent-listen-port")}
-            log = self._folder / f"node{len(self._nodes)}-{attempt}.log"
-            node = self._started(log, [*flags.split(), *(f"{flag}={port}" for flag, port in ports.items())])
-            if self._serves(node, ports.values()):
-                self._nodes.append(node)
+            node = RayNode(self._folder / f"{name}{attempt}", flags.split(), ports)
+            self._nodes.append(node)
+            self.wait_for(node.has_started)
+            node.runs = not node.has_ended
+            if node.runs:
                 return
-            _end(node)
-        raise AssertionError(f"a node of Ray ended {_STARTS} times as it started: {log.read_text()[-4000:]}")
-
-    def _serves(self, node: subprocess.Popen[bytes], ports: Collection[int]) -> bool:
-        """Wait until the node's parts listen, the last ones on these ports; False: it has ended before."""
-        self.wait_for(lambda: node.poll() is not None or all(map(listens, ports)))
-        return node.poll() is None
-
-    def _started(self, log: Path, flags: Sequence[str]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", *flags]
-        command += ["--object-store-memory", str(_OBJECT_STORE), "--disable-usage-stats"]
-        with log.open("wb") as file:
-            return subprocess.Popen(command, env=self._environment, stdout=file, stderr=file, start_new_session=True)
-
-    def _is_deployed(self, file: Path) -> bool:
-        command = [sys.executable, "-m", "ray.serve.scripts", "deploy", str(file)]
-        return subprocess.run(command, env=self._environment, capture_output=True, check=False).returncode == 0
+        raise AssertionError(f"a node of Ray ended {_STARTS} times as it started: {node.last_words}")
 
     def wait_for(self, until: Callable[[], bool]) -> None:
         """Wait until the condition holds. Nothing notifies: it is another program."""
         end = time.monotonic() + _START_S
         while not until():
-            assert all(node.poll() is None for node in self._nodes), "a node of the cluster has ended"
+            for node in list(self._nodes):
+                assert not (node.runs and node.has_ended), f"a node of the cluster has ended: {node.last_words}"
             assert time.monotonic() < end, f"the cluster is not ready: {self._replicas()}"
             time.sleep(0.5)
 
@@ -150,17 +133,10 @@ def _application(name: str, prefix: str, config: Path, replicas: int) -> dict[st
     }
 
 
-def _end(node: subprocess.Popen[bytes]) -> None:
-    """Kill a node with whatever it started."""
-    with suppress(ProcessLookupError):
-        os.killpg(node.pid, signal.SIGKILL)
-    node.wait()
-
-
 @contextmanager
-def ray_cluster(workers: int, cpus: int, settings: Mapping[str, str]) -> Iterator[RayCluster]:
+def ray_cluster(workers: int, cpus: int) -> Iterator[RayCluster]:
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        cluster = RayCluster(Path(folder), settings)
+        cluster = RayCluster(Path(folder))
         try:
             cluster.start(workers, cpus)
             yield cluster
