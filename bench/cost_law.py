@@ -38,7 +38,7 @@ class Costs:
 TINY = Costs(
     conversations_a_core=2,
     replica_cores=2,
-    replica_gib=1.15,
+    replica_gib=1.28,
     edge_cores=0.012,
     edge_limit=0.5,
     up_mbit=0.52,
