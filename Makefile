@@ -4,13 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 COQUI := $(VENV)/coqui
+# In Ray's environment, with a memory of their own of what failed: the other tests run in another one.
+CLUSTER_TESTS := $(VENV)/cluster/ray/bin/python -m pytest -o cache_dir=$(VENV)/cluster/pytest tests/cluster
 # What other programs may import. The rest of realtime is a server and a command line.
 PUBLIC := audio tts pipeline realtime.protocol
 # PIP_USE_PEP517: build the two packages that have no wheel the new way; the old one warns at length.
 PIP := PIP_USE_PEP517=1 $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
-.PHONY: help run setup quick test again test-clients test-cluster test-training test-container test-system check docs pictures \
-	dashboard sounds lock clean
+.PHONY: help run setup quick test again again-cluster test-clients test-cluster test-training test-container test-system \
+	check docs pictures dashboard sounds lock clean
 
 help: ## Say what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +36,9 @@ test: test-system setup $(VENV)/.test $(COQUI)/.made check ## Set everything up,
 again: ## Run once more, one by one, the tests that failed last
 	@$(BIN)/pytest --last-failed --last-failed-no-failures none
 
+again-cluster: ## The same, of the tests that need a cluster
+	@$(CLUSTER_TESTS) --last-failed --last-failed-no-failures none
+
 test-clients: test-system setup $(VENV)/.test ## Set up the stock clients of the protocol, and run their own code against the server
 	@PYTHON=$(PYTHON) tests/clients/setup.sh $(VENV)/clients
 	@$(BIN)/pytest tests/clients
@@ -41,7 +46,7 @@ test-clients: test-system setup $(VENV)/.test ## Set up the stock clients of the
 test-cluster: setup $(VENV)/.test ## Set up Ray, vLLM and Redis (4 GB), and run the tests that need a cluster
 	@$(BIN)/antiphon models --profile tiny pull
 	@PYTHON=$(PYTHON) tests/cluster/setup.sh $(VENV)/cluster
-	@$(VENV)/cluster/ray/bin/python -m pytest tests/cluster
+	@$(CLUSTER_TESTS)
 
 test-training: setup $(VENV)/.test ## Install what trains models (300 MB), and run every stage of the recipe in miniature
 	$(PIP) -e ".[test,training]"
