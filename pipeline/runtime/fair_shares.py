@@ -1,13 +1,11 @@
-"""Whose work can wait: what each conversation has used of the worker threads of late. Pure."""
+"""Whose work can wait: what each conversation has used of the worker threads, or the cores, of late. Pure."""
 
 from math import exp
 
 _MEMORY_S = 10.0
 """Time after which a third of what was used still counts."""
 _ACTIVE_S = 0.5
-"""Use from which a conversation counts among those that share the threads. One that is silent has less."""
-_SHARES = 1.25
-"""Shares that a conversation may use. Somebody who talks in turns uses less than half a share, also in long answers."""
+"""Use from which a conversation counts among those that share. One that is silent has less."""
 
 
 class FairShares:
@@ -24,11 +22,11 @@ class FairShares:
         self._used = {other: (left, now) for other, left in self._all(now).items() if left > 0.01}
         self._used[account] = (self._used.get(account, (0.0, now))[0] + seconds, now)
 
-    def greedy(self, now: float) -> set[object]:
-        """Those that have used a quarter more than what each would have if all that are active got the same."""
+    def beyond(self, shares: float, now: float) -> set[object]:
+        """Those that have used more than so many times what each would have if all that are active got the same."""
         used = self._all(now)
         active = sum(seconds > _ACTIVE_S for seconds in used.values())
-        most = _SHARES * self._capacity_s / max(1, active)
+        most = shares * self._capacity_s / max(1, active)
         return {account for account, seconds in used.items() if active > 1 and seconds > most}
 
     def _all(self, now: float) -> dict[object, float]:

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from pipeline.runtime.fair_shares import FairShares
 
@@ -35,6 +35,20 @@ class Urgency(IntEnum):
     """Recognition of a turn that is still being spoken."""
 
 
+_SHARES = 0.75
+"""Shares of the threads that a conversation may use. Somebody who talks in turns uses half of one, also in long
+answers."""
+
+
+@runtime_checkable
+class Payer(Protocol):
+    """An account that is told what models have worked for it."""
+
+    def computed(self, seconds: float) -> None:
+        """A model has worked for so long. Called on the event loop."""
+        ...
+
+
 _account: ContextVar[object] = ContextVar("account", default=None)
 
 
@@ -53,6 +67,12 @@ def account() -> object:
     return _account.get()
 
 
+def charge(account: object, seconds: float) -> None:
+    """Tell an account what a model has worked for it, if it wants to know."""
+    if isinstance(account, Payer):
+        account.computed(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     urgency: Urgency
@@ -64,8 +84,9 @@ class _Job:
 class Workers:
     """A few threads that run the most urgent work first. Work must be short: it can't be interrupted.
 
-    The work of a conversation that uses much more than its share comes after that of all others, however urgent it is:
-    a client that asks for more than anybody can listen to does not make the others wait.
+    The work of a conversation that uses much of its share comes after that of all others, however urgent it is, and
+    leaves the last free thread to them: a client that asks for more than anybody can listen to does not make the others
+    wait.
     """
 
     def __init__(
@@ -73,6 +94,8 @@ class Workers:
     ) -> None:
         """`prepare` runs on each thread before its first work. `clock` returns the time in seconds."""
         self._waiting: list[_Job] = []
+        self._count = self._idle = threads
+        """Threads, and those of them that run nothing."""
         self._shares = FairShares(threads)
         self._clock = clock
         self._order = itertools.count()
@@ -93,20 +116,25 @@ class Workers:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
 
+        payer = account()
+
         def job() -> None:
             if done.cancelled():
                 return
+            began = self._clock()
             try:
                 result = work()
             except BaseException as error:
                 self._settle(loop, done, done.set_exception, error)
             else:
                 self._settle(loop, done, done.set_result, result)
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(charge, payer, self._clock() - began)
 
         with self._changed:
             if not self._open:
                 raise RuntimeError("the workers are closed")
-            self._waiting.append(_Job(urgency, next(self._order), _account.get(), job))
+            self._waiting.append(_Job(urgency, next(self._order), payer, job))
             self._changed.notify()
         return await done
 
@@ -136,23 +164,29 @@ class Workers:
         self._prepare()
         while True:
             with self._changed:
-                while self._open and not self._waiting:
+                while self._open and (job := self._take()) is None:
                     self._changed.wait()
                 if not self._open:
                     return
-                job = self._take()
+                self._idle -= 1
+            assert job is not None
             began = self._clock()
             job.run()
             with self._changed:
                 now = self._clock()
                 self._shares.note(job.account, now - began, now)
+                self._idle += 1
             # What it references would stay alive until the next job.
             del job
 
-    def _take(self) -> _Job:
-        greedy = self._shares.greedy(self._clock())
-        first = min(self._waiting, key=lambda job: (job.account in greedy, job.urgency, job.number))
-        self._waiting.remove(first)
+    def _take(self) -> _Job | None:
+        """The work that is next; None: there is none, or what there is leaves this thread to others."""
+        greedy, jobs = self._shares.beyond(_SHARES, self._clock()), self._waiting
+        if self._idle == 1 < self._count:
+            jobs = [job for job in jobs if job.account not in greedy or job.urgency is Urgency.DETECT]
+        first = min(jobs, key=lambda job: (job.account in greedy, job.urgency, job.number), default=None)
+        if first is not None:
+            self._waiting.remove(first)
         return first
 
     @staticmethod

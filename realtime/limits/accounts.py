@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 
 from realtime.limits.pace import Pace
 
@@ -13,8 +14,14 @@ _MOST_CLIENTS = 10_000
 class Account:
     """What one session after another has sent; the models count their work by it, too."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, clock: Callable[[], float]) -> None:
+        """`clock`: the time in seconds."""
         self.pace = pace
+        self._clock = clock
+
+    def computed(self, seconds: float) -> None:
+        """A model has worked for so long."""
+        self.pace.computed(seconds, self._clock())
 
 
 class Accounts:
@@ -24,15 +31,17 @@ class Accounts:
     many people, has as many accounts.
     """
 
-    def __init__(self, new_pace: Callable[[], Pace]) -> None:
+    def __init__(self, new_pace: Callable[[], Pace], clock: Callable[[], float] = monotonic) -> None:
+        """`clock`: the time in seconds, as the paces have it."""
         self._new_pace = new_pace
+        self._clock = clock
         self._free: OrderedDict[str, list[Account]] = OrderedDict()
 
     @contextmanager
     def of(self, client: str) -> Iterator[Account]:
         """An account for one session of `client`, while the context lasts."""
         free = self._free.get(client)
-        account = free.pop() if free else Account(self._new_pace())
+        account = free.pop() if free else Account(self._new_pace(), self._clock)
         try:
             yield account
         finally:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from time import thread_time
 
 from audio.pcm import INPUT_RATE
-from pipeline.commands import Audio, Command, Commit, Respond, Update
+from pipeline.commands import AddItem, Audio, Command, Commit, Respond, Update
 from realtime.limits.pace import Pace
 from realtime.protocol.session import Session
 from realtime.sessions.live_sessions import SessionAgent
@@ -55,6 +55,9 @@ class ClientEvents:
         match command:
             case Audio():
                 return self._pace.audio(len(command.pcm) / INPUT_RATE, now)
+            case AddItem(audio=clip) if clip is not None:
+                seconds = self._pace.audio(len(clip) / INPUT_RATE, now)
+                return max(seconds, self._pace.answer(now))
             case Respond() | Commit() | Update():
                 return self._pace.answer(now)
             case _:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from audio.errors import first_error
 from pipeline.answering.gate import Listener
 from pipeline.commands import Command, SessionSettings
 from pipeline.conversation.items import Item
+from pipeline.runtime.fair_shares import FairShares
 from pipeline.runtime.ids import new_id
 from pipeline.runtime.workers import accounted
 from realtime.limits.accounts import Accounts
@@ -190,7 +192,8 @@ class Sessions:
         self._listeners: set[QueueingListener] = set()
         self._service = service
         self._store = store or MemoryStore()
-        self._accounts = Accounts(lambda: Pace(limits.pace, limits.max_event_bytes, monotonic()))
+        cores = FairShares(os.cpu_count() or 1)
+        self._accounts = Accounts(lambda: Pace(limits.pace, limits.max_event_bytes, monotonic(), cores))
         self._connections: dict[str, _Connection] = {}
         """By secret, those of sessions that can be resumed."""
         self._count = 0

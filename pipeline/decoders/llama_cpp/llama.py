@@ -6,7 +6,7 @@ longest common prefix. So appending is prefilling a longer prompt, and rewinding
 
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -29,7 +29,7 @@ from pipeline.decoders.llama_cpp.reading_turns import ReadingTurns
 from pipeline.decoders.messages import closes_a_sentence, texts_of
 from pipeline.decoders.thought_formats import ThoughtFormat, format_of_template
 from pipeline.decoders.unit_list import UnitList
-from pipeline.runtime.workers import account
+from pipeline.runtime.workers import account, charge
 
 _CANDIDATES = 40
 """Likeliest next tokens that are asked for; the others hardly add to the probability."""
@@ -145,17 +145,19 @@ class LlamaContext(UnitList):
 
     async def _read_in_turn(self, prompt: list[int]) -> None:
         """Read the beginning of a prompt that would hold up the replies to others, between those."""
-        for length, rest_s in self._turns.pieces(account(), self._slots.cached(self, prompt), len(prompt)):
-            await self._turns.wait(rest_s)
-            await self._read(prompt[:length])
+        payer = account()
+        async with self._turns.one_at_a_time(payer):
+            for length, rest_s in self._turns.pieces(payer, self._slots.cached(self, prompt), len(prompt)):
+                await self._turns.wait(rest_s)
+                await self._read(prompt[:length])
 
     async def _read(self, prompt: list[int], candidates: int = 0) -> list[dict[str, Any]]:
         """Read `prompt` into the cache; returns so many of the likeliest next tokens, which cost nothing more."""
         likeliest: list[dict[str, Any]] = []
         wanted = {"n_predict": 1, "n_probs": candidates, "temperature": 0} if candidates else {"n_predict": 0}
-        async with self._slots.lend(self) as slot:
+        async with self._slots.lend(self, account()) as slot:
             body = {"prompt": prompt, "id_slot": slot, **wanted, **_STREAMED}
-            async with aclosing(self._server.stream(body)) as events:
+            async with self._charged(account()), aclosing(self._server.stream(body)) as events:
                 async for event in events:
                     for token in event.get("completion_probabilities", ()):
                         likeliest = token["top_logprobs"]
@@ -169,7 +171,7 @@ class LlamaContext(UnitList):
         if forced:
             prompt = prompt + await self._server.tokenize(hermes.CALL_OPENS + "\n", control=True)
         await self._read_in_turn(prompt)
-        async with self._slots.lend(self) as slot:
+        async with self._slots.lend(self, account()) as slot:
             body: dict[str, Any] = {
                 "prompt": prompt,
                 "id_slot": slot,
@@ -187,7 +189,7 @@ class LlamaContext(UnitList):
                 body["json_schema"] = hermes.call_schema(forced)
             text = GeneratedText(self._thoughts, thinking, self._tools)
             parts = self._forced_call(body, forced) if forced else self._free(body, text)
-            async with aclosing(parts):
+            async with self._charged(payer), aclosing(parts):
                 try:
                     with self._turns.reply():
                         async for part in parts:
@@ -198,6 +200,15 @@ class LlamaContext(UnitList):
 
     async def close(self) -> None:
         self._slots.forget(self)
+
+    @asynccontextmanager
+    async def _charged(self, payer: object) -> AsyncIterator[None]:
+        """The model works for `payer` while the context lasts, and for whoever has another slot."""
+        began = monotonic()
+        try:
+            yield
+        finally:
+            charge(payer, (monotonic() - began) / max(1, self._slots.lent))
 
     async def _free(self, body: dict[str, Any], text: GeneratedText) -> AsyncGenerator[Generated]:
         async with aclosing(self._server.stream(body)) as events:

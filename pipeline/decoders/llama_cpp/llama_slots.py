@@ -4,11 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import asynccontextmanager
 
+from pipeline.runtime.at_once import AtOnce
+
+_FEWEST = 2
+"""Slots that a conversation may always use at once: one for its words, one for its thoughts."""
+
 
 class SlotPool:
-    """Lends slots, one use at a time. A holder gets the slot it used last, unless another has taken it since."""
+    """Lends slots, one use at a time. A holder gets the slot it used last, unless another has taken it since.
+
+    A conversation has at most half of them, in use or as it left them, and at least two.
+    """
 
     def __init__(self, count: int) -> None:
+        self._count = count
+        self._most = max(_FEWEST, count // 2)
+        self._in_use = AtOnce(self._most)
+        self._owners: dict[int, object] = {}
+        """By slot, the conversation of its last holder."""
         self._idle: dict[int, Hashable] = dict.fromkeys(range(count))
         """Free slots with their last holders, the least recently used first."""
         self._free = asyncio.Semaphore(count)
@@ -16,11 +29,20 @@ class SlotPool:
         self._read: dict[int, Sequence[int]] = {}
         """By slot, the prompt that was read into it last."""
 
+    @property
+    def lent(self) -> int:
+        """Slots that are in use."""
+        return self._count - len(self._idle)
+
     @asynccontextmanager
-    async def lend(self, holder: Hashable) -> AsyncIterator[int]:
-        """Wait for a slot, first come, first served: the holder's own if it is idle, else the least recently used."""
-        async with self._free:
-            slot = self._choose(holder)
+    async def lend(self, holder: Hashable, conversation: object) -> AsyncIterator[int]:
+        """Wait for a slot, first come, first served: the holder's own if it is idle, else the least recently used.
+
+        `conversation`: whom it counts for; None: nobody.
+        """
+        async with self._in_use.one(conversation), self._free:
+            slot = self._choose(holder, conversation)
+            self._owners[slot] = conversation
             previous = self._idle.pop(slot)
             if previous is not holder:
                 self._last.pop(previous, None)
@@ -51,6 +73,10 @@ class SlotPool:
             del self._idle[slot]
             self._idle = {slot: None, **self._idle}
 
-    def _choose(self, holder: Hashable) -> int:
+    def _choose(self, holder: Hashable, conversation: object) -> int:
         own = self._last.get(holder)
-        return own if own is not None and own in self._idle else next(iter(self._idle))
+        if own is not None and own in self._idle:
+            return own
+        theirs = [slot for slot in self._idle if conversation is not None and self._owners.get(slot) is conversation]
+        has_all = sum(owner is conversation for owner in self._owners.values()) >= self._most
+        return next(iter(theirs if theirs and has_all else self._idle))

@@ -5,14 +5,24 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import pairwise
 
+from pipeline.runtime.at_once import AtOnce
+
 PIECE = 32
-"""Tokens that are read before others have their turn: an eighth of a second for a small model on one core."""
+"""Tokens that are read before others have their turn: a third of a second for a small model on a busy core."""
+_SMALL_PIECE = 16
+"""The same, of a conversation that has used much of its allowance."""
+SHORT = 64
+"""Tokens up to which a prompt is read at once: the words of a turn, or short instructions."""
 LONG = 256
-"""Tokens from which a prompt is read in pieces."""
+"""Tokens from which a prompt leaves others time between its pieces."""
 _COURTESY_S = 0.1
-"""Longest wait, before each piece of a long prompt, for replies to be complete."""
+"""Longest wait, before each piece of a prompt, for replies to be complete."""
+_MODEST = 0.85
+"""Share of its allowance that a conversation has left at least as people hold it."""
+_YIELDS = 3.0
+"""How much longer than for each piece one that has less rests after it. Each piece holds up the replies to others."""
 _LONGEST_PAUSE_S = 1.0
-"""Longest pause for the sake of others after a piece, however long that took on a busy machine."""
+"""Longest pause for the sake of others after a piece of a long prompt, however long that took on a busy machine."""
 _PRESENT_S = 10.0
 """Time for which a conversation counts as there after it has read or written something."""
 REFILL_S = 40.0
@@ -22,8 +32,9 @@ REFILL_S = 40.0
 class ReadingTurns:
     """Lets prompts be read between replies: for each conversation a context's length at once, and so much in 40 s.
 
-    What is written counts, too. While others are there, a conversation that has used up its allowance waits until there
-    is enough for each piece, and a long prompt leaves them half of the time.
+    What is written counts, too. While others are there, all but short prompts are read in pieces, and a long one leaves
+    them half of the time. A conversation that has used a quarter of its allowance leaves them three quarters; one that
+    has used it up waits until there is enough for each piece.
     """
 
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
@@ -32,6 +43,8 @@ class ReadingTurns:
         self._clock = clock
         self._allowances: dict[object, tuple[float, float]] = {}
         """By conversation, the tokens left when it used some last, and when that was. Others have all of them."""
+        self.one_at_a_time = AtOnce(1).one
+        """Reading the beginning of a prompt: each conversation reads one."""
         self._replies = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -53,15 +66,24 @@ class ReadingTurns:
 
         With each comes the time to rest before it, in seconds. `conversation` is None for what belongs to none.
         """
-        is_long, took_s = length - cached > LONG, 0.0
-        for start, end in pairwise([*range(cached, length, PIECE), length]):
+        has_company = self._has_company(conversation)
+        is_modest, took_s = not has_company or self._is_modest(conversation), 0.0
+        rests = _YIELDS if not is_modest else 1.0 if length - cached > LONG else 0.0
+        at_once = PIECE if not is_modest else SHORT if has_company else LONG
+        size = PIECE if is_modest else _SMALL_PIECE
+        for start, end in pairwise([*range(cached, length, size), length]):
             owed_s = self._take(conversation, end - start)
-            if owed_s == 0 and (end == length or not is_long):
+            if owed_s == 0 and (end == length or length - cached <= at_once):
                 continue
-            rest_s = max(owed_s, min(took_s, _LONGEST_PAUSE_S) if self._has_company(conversation) else 0.0)
+            rest_s = max(owed_s, min(rests * took_s, _LONGEST_PAUSE_S) if self._has_company(conversation) else 0.0)
             began = self._clock()
             yield end, rest_s
             took_s = self._clock() - began - rest_s
+
+    def _is_modest(self, conversation: object) -> bool:
+        """Whether `conversation` has used as little of late as people do."""
+        left, _ = self._allowances.get(conversation, (float(self._capacity), 0.0))
+        return left >= _MODEST * self._capacity
 
     def wrote(self, conversation: object, tokens: int) -> None:
         """A reply to `conversation` had so many tokens."""

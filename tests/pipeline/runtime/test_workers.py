@@ -81,6 +81,61 @@ async def test_a_conversation_that_takes_all_there_is_comes_after_the_others() -
         workers.close()
 
 
+async def test_a_conversation_that_takes_more_than_its_share_leaves_the_last_thread_to_others() -> None:
+    now, running, release = [0.0], set[str](), threading.Event()
+    workers = Workers(2, clock=lambda: now[0])
+
+    def take(seconds: float) -> None:
+        now[0] += seconds
+
+    def work(name: str) -> None:
+        running.add(name)
+        release.wait()
+
+    async def ask(name: str, job: str, urgency: Urgency) -> None:
+        with accounted(name):
+            await workers.run(urgency, partial(work, job))
+
+    try:
+        for name, used_s in (("hostile", 14), ("honest", 1)):
+            with accounted(name):
+                await workers.run(Urgency.LISTEN, partial(take, used_s))
+        first = asyncio.create_task(ask("hostile", "long", Urgency.TAIL))
+        while "long" not in running:
+            await asyncio.sleep(0)
+        more = asyncio.create_task(ask("hostile", "longer", Urgency.FIRST_SPEECH))
+        while not workers.waiting:
+            await asyncio.sleep(0)
+        honest = asyncio.create_task(ask("honest", "honest", Urgency.LISTEN))
+        while "honest" not in running:
+            await asyncio.sleep(0)
+        assert running == {"long", "honest"}
+        release.set()
+        await asyncio.gather(first, more, honest)
+    finally:
+        release.set()
+        workers.close()
+
+
+async def test_an_account_that_wants_to_know_is_told_what_was_computed_for_it() -> None:
+    now, told = [0.0], asyncio.Queue[float]()
+    workers = Workers(1, clock=lambda: now[0])
+
+    class Account:
+        def computed(self, seconds: float) -> None:
+            told.put_nowait(seconds)
+
+    def take(seconds: float) -> None:
+        now[0] += seconds
+
+    try:
+        with accounted(Account()):
+            await workers.run(Urgency.LISTEN, partial(take, 2.0))
+        assert await told.get() == 2
+    finally:
+        workers.close()
+
+
 async def test_what_is_cancelled_while_it_waits_never_runs(workers: Workers) -> None:
     release, busy = await occupy(workers)
     ran: list[bool] = []

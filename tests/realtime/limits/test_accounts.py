@@ -1,11 +1,12 @@
 """Who pays for what: by session, and by client where sessions follow each other."""
 
+from pipeline.runtime.fair_shares import FairShares
 from realtime.limits.accounts import _MOST_CLIENTS, Accounts
 from realtime.limits.pace import Pace, PaceLimits
 
 
 def accounts_of_a_server() -> Accounts:
-    return Accounts(lambda: Pace(PaceLimits(events_per_second=1), 1_000, now=0))
+    return Accounts(lambda: Pace(PaceLimits(events_per_second=1), 1_000, 0, FairShares(1)))
 
 
 def test_sessions_at_once_have_an_account_each_and_the_next_takes_over_the_last() -> None:

@@ -4,13 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.runtime.fair_shares import FairShares
 from realtime.limits.pace import AUDIO_BURST_S, BURST_S, Pace, PaceLimits
 
 LIMITS = PaceLimits(events_per_second=100, bytes_per_second=1_000, audio_speed=10, answers_per_second=2)
 
 
-def pace() -> Pace:
-    return Pace(LIMITS, 5_000, now=0)
+def pace(cores: FairShares | None = None) -> Pace:
+    return Pace(LIMITS, 5_000, now=0, cores=cores or FairShares(2))
 
 
 def test_a_burst_of_events_passes_and_what_follows_waits() -> None:
@@ -37,7 +38,21 @@ def test_audio_in_real_time_never_waits_and_a_recording_waits_after_its_burst() 
 
 def test_what_makes_models_work_waits_after_its_burst() -> None:
     one = pace()
-    assert [one.answer(0) for _ in range(22)] == [0] * 20 + [0.5, 1]
+    assert [one.answer(0) for _ in range(5)] == [0] * 3 + [0.5, 1]
+
+
+def test_a_client_that_keeps_the_models_busy_is_answered_as_often_as_people_talk_while_others_are_there() -> None:
+    cores = FairShares(2)
+    hostile, honest = pace(cores), pace(cores)
+    hostile.computed(12, 0)
+    assert [hostile.answer(0) for _ in range(5)] == [0] * 3 + [0.5, 1], "it is alone"
+    honest.computed(2, 10)
+    hostile.computed(12, 10)
+    assert [hostile.answer(10) for _ in range(3)] == [0, 0, 5]
+    assert hostile.audio(30, 10) == 0
+    assert hostile.audio(15, 10) == pytest.approx(10)
+    assert [honest.answer(10), honest.audio(45, 10)] == [0, 0]
+    assert hostile.answer(100) == 0, "it has rested"
 
 
 def test_events_that_take_the_loop_s_time_are_followed_by_a_wait() -> None:

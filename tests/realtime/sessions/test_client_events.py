@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from pipeline.commands import Audio, Clear, Command, Commit, Respond, Silence
+from pipeline.commands import AddItem, Audio, Clear, Command, Commit, Respond, Silence
+from pipeline.conversation.items import Message
+from pipeline.runtime.fair_shares import FairShares
 from realtime.limits.pace import Pace, PaceLimits
 from realtime.protocol.extensions import Extensions
 from realtime.protocol.session import Session
@@ -14,7 +16,7 @@ from tests.support.realtime_server import SETTINGS, ScriptedAgent
 
 class Counting(Pace):
     def __init__(self) -> None:
-        super().__init__(PaceLimits(), 1_000, now=0)
+        super().__init__(PaceLimits(), 1_000, 0, FairShares(1))
         self.counted: list[object] = []
 
     def event(self, length: int, now: float) -> float:
@@ -55,8 +57,11 @@ async def test_an_event_counts_with_its_length_its_work_and_what_it_asks_for() -
 
 async def test_audio_counts_whatever_carries_it_and_silence_that_stands_in_does_not() -> None:
     pace, before = Counting(), list[Command]()
-    events, _ = carrying(pace, before)
-    for command in (Audio(np.zeros(8_000, np.float32)), Silence(8_000), Clear(), Commit()):
+    events, agent = carrying(pace, before)
+    clip = AddItem(Message("item_a", "user", None), audio=np.zeros(16_000, np.float32))
+    text = AddItem(Message("item_b", "user", "Hello."))
+    for command in (Audio(np.zeros(8_000, np.float32)), Silence(8_000), Clear(), Commit(), clip, text):
         await events.do(command)
-    assert pace.counted == [0.5, "answer"]
-    assert len(before) == 4
+        assert agent.inbox.get_nowait() is command
+    assert pace.counted == [0.5, "answer", 1.0, "answer"]
+    assert len(before) == 6

@@ -4,7 +4,7 @@ from pipeline.decoders.llama_cpp.llama_slots import SlotPool
 
 
 async def use(slots: SlotPool, holder: object) -> int:
-    async with slots.lend(holder) as slot:
+    async with slots.lend(holder, None) as slot:
         return slot
 
 
@@ -36,7 +36,7 @@ async def test_who_finds_none_waits_in_line() -> None:
     slots, order = SlotPool(1), list[str]()
 
     async def wait_and_use(name: str) -> None:
-        async with slots.lend(name):
+        async with slots.lend(name, None):
             order.append(name)
             await asyncio.sleep(0)
 
@@ -48,7 +48,7 @@ async def test_who_finds_none_waits_in_line() -> None:
 
 async def test_a_holder_that_is_forgotten_in_use_leaves_no_trace() -> None:
     slots = SlotPool(1)
-    async with slots.lend("a"):
+    async with slots.lend("a", None):
         slots.forget("a")
     assert await use(slots, "b") == 0
 
@@ -56,9 +56,40 @@ async def test_a_holder_that_is_forgotten_in_use_leaves_no_trace() -> None:
 async def test_a_prompt_is_known_as_far_as_it_is_that_of_before_and_nobody_took_the_slot() -> None:
     slots = SlotPool(1)
     assert slots.cached("a", [1, 2, 3]) == 0
-    async with slots.lend("a") as slot:
+    async with slots.lend("a", None) as slot:
         slots.note(slot, [1, 2, 3, 4])
     assert [slots.cached("a", prompt) for prompt in ([1, 2, 3, 4, 5], [1, 2], [1, 9, 3], [7])] == [4, 2, 1, 0]
     assert slots.cached("b", [1, 2]) == 0
     await use(slots, "b")
     assert slots.cached("a", [1, 2, 3, 4]) == 0
+
+
+async def test_a_conversation_that_wants_all_slots_leaves_half_of_them_to_others() -> None:
+    slots, over = SlotPool(4), asyncio.Event()
+
+    async def hold(holder: str, conversation: str) -> None:
+        async with slots.lend(holder, conversation):
+            await over.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(8):
+            tasks.create_task(hold(f"hostile {number}", "hostile"))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert slots.lent == 2
+        async with slots.lend("honest", "honest"):
+            assert slots.lent == 3
+        over.set()
+    assert slots.lent == 0
+
+
+async def test_a_conversation_with_many_prompts_takes_its_own_slots_before_those_of_others() -> None:
+    slots = SlotPool(4)
+    async with slots.lend("honest", "honest") as mine:
+        slots.note(mine, [1, 2, 3])
+    for number in range(20):
+        async with slots.lend(f"prompt {number}", "hostile") as slot:
+            slots.note(slot, [number])
+    assert slots.cached("honest", [1, 2, 3]) == 3
+    async with slots.lend("honest", "honest") as slot:
+        assert slot == mine

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from pipeline.decoders.llama_cpp.reading_turns import LONG, PIECE, REFILL_S, ReadingTurns
+from pipeline.decoders.llama_cpp.reading_turns import LONG, PIECE, REFILL_S, SHORT, ReadingTurns
 
 CAPACITY = 2048
 
@@ -55,6 +55,24 @@ def test_a_conversation_that_has_read_a_whole_context_waits_for_each_piece_while
     assert turns.ends("a", 0, 100) == []
 
 
+def test_while_others_are_there_only_what_is_short_is_read_at_once() -> None:
+    turns = Turns()
+    turns.wrote("b", 1)
+    assert turns.ends("a", 100, 100 + SHORT) == []
+    assert turns.ends("a", 0, SHORT + PIECE) == [PIECE, 2 * PIECE]
+    assert turns.read("a", 200, piece_s=0.2) == 0, "it need not rest"
+
+
+def test_a_conversation_that_asks_again_and_again_reads_little_at_a_time_and_rests() -> None:
+    turns = Turns()
+    turns.read("b", 1)
+    for _ in range(3):
+        turns.read("a", 200)
+    assert turns.ends("a", 0, PIECE) == []
+    assert turns.ends("a", 0, 2 * PIECE) == [16, 32, 48]
+    assert turns.read("a", 2 * PIECE, piece_s=0.2) == pytest.approx(3 * 0.2 * 2)
+
+
 def test_what_is_written_counts_as_what_is_read() -> None:
     turns = Turns()
     turns.read("b", 1)
@@ -80,13 +98,13 @@ def test_a_long_prompt_leaves_others_as_much_time_as_it_takes() -> None:
     assert alone.read("a", 1000, piece_s=0.2) == 0
 
 
-def test_a_conversation_as_people_hold_them_never_waits() -> None:
+def test_a_conversation_as_people_hold_them_never_rests() -> None:
     turns = Turns()
     assert turns.ends("a", 0, 250) == []
     for turn in range(100):
         turns.now += 5
         turns.read("b", 1)
-        assert turns.ends("a", 250 + 200 * turn, 450 + 200 * turn) == []
+        assert {rest_s for _, rest_s in turns.pieces("a", 250 + 200 * turn, 450 + 200 * turn)} == {0}
         turns.wrote("a", 50)
 
 
