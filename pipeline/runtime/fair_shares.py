@@ -22,6 +22,10 @@ class FairShares:
         self._used = {other: (left, now) for other, left in self._all(now).items() if left > 0.01}
         self._used[account] = (self._used.get(account, (0.0, now))[0] + seconds, now)
 
+    def used(self, account: object, now: float) -> float:
+        """The seconds of `account` that count."""
+        return self._all(now).get(account, 0.0)
+
     def beyond(self, shares: float, now: float) -> set[object]:
         """Those that have used more than so many times what each would have if all that are active got the same."""
         used = self._all(now)

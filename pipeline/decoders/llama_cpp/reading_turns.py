@@ -6,21 +6,22 @@ from contextlib import contextmanager, suppress
 from itertools import pairwise
 
 from pipeline.runtime.at_once import AtOnce
+from pipeline.runtime.fair_shares import FairShares
 
 PIECE = 32
 """Tokens that are read before others have their turn: a third of a second for a small model on a busy core."""
 _SMALL_PIECE = 16
-"""The same, of a conversation that has used much of its allowance."""
+"""The same, of a conversation that has read for long of late."""
 SHORT = 64
 """Tokens up to which a prompt is read at once: the words of a turn, or short instructions."""
 LONG = 256
 """Tokens from which a prompt leaves others time between its pieces."""
 _COURTESY_S = 0.1
 """Longest wait, before each piece of a prompt, for replies to be complete."""
-_MODEST = 0.85
-"""Share of its allowance that a conversation has left at least as people hold it."""
+_LONG_READING_S = 2.0
+"""Time of reading in pieces, of the last ten seconds or so, from which a conversation yields to others."""
 _YIELDS = 3.0
-"""How much longer than for each piece one that has less rests after it. Each piece holds up the replies to others."""
+"""How much longer than for each piece it rests after it then. Each piece holds up the replies to others."""
 _LONGEST_PAUSE_S = 1.0
 """Longest pause for the sake of others after a piece of a long prompt, however long that took on a busy machine."""
 _PRESENT_S = 10.0
@@ -33,8 +34,8 @@ class ReadingTurns:
     """Lets prompts be read between replies: for each conversation a context's length at once, and so much in 40 s.
 
     What is written counts, too. While others are there, all but short prompts are read in pieces, and a long one leaves
-    them half of the time. A conversation that has used a quarter of its allowance leaves them three quarters; one that
-    has used it up waits until there is enough for each piece.
+    them half of the time. A conversation that has read for long of late leaves them three quarters; one that has used
+    up its allowance waits until there is enough for each piece.
     """
 
     def __init__(self, capacity: int, clock: Callable[[], float]) -> None:
@@ -45,6 +46,8 @@ class ReadingTurns:
         """By conversation, the tokens left when it used some last, and when that was. Others have all of them."""
         self.one_at_a_time = AtOnce(1).one
         """Reading the beginning of a prompt: each conversation reads one."""
+        self._reading = FairShares(threads=1)
+        """The time that pieces took."""
         self._replies = 0
         self._quiet = asyncio.Event()
         self._quiet.set()
@@ -67,7 +70,7 @@ class ReadingTurns:
         With each comes the time to rest before it, in seconds. `conversation` is None for what belongs to none.
         """
         has_company = self._has_company(conversation)
-        is_modest, took_s = not has_company or self._is_modest(conversation), 0.0
+        is_modest, took_s = not has_company or self._reading.used(conversation, self._clock()) < _LONG_READING_S, 0.0
         rests = _YIELDS if not is_modest else 1.0 if length - cached > LONG else 0.0
         at_once = PIECE if not is_modest else SHORT if has_company else LONG
         size = PIECE if is_modest else _SMALL_PIECE
@@ -79,11 +82,8 @@ class ReadingTurns:
             began = self._clock()
             yield end, rest_s
             took_s = self._clock() - began - rest_s
-
-    def _is_modest(self, conversation: object) -> bool:
-        """Whether `conversation` has used as little of late as people do."""
-        left, _ = self._allowances.get(conversation, (float(self._capacity), 0.0))
-        return left >= _MODEST * self._capacity
+            if conversation is not None:
+                self._reading.note(conversation, took_s, self._clock())
 
     def wrote(self, conversation: object, tokens: int) -> None:
         """A reply to `conversation` had so many tokens."""

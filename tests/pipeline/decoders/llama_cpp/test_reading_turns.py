@@ -67,10 +67,11 @@ def test_a_conversation_that_asks_again_and_again_reads_little_at_a_time_and_res
     turns = Turns()
     turns.read("b", 1)
     for _ in range(3):
-        turns.read("a", 200)
+        turns.read("a", 200, piece_s=0.5)
     assert turns.ends("a", 0, PIECE) == []
     assert turns.ends("a", 0, 2 * PIECE) == [16, 32, 48]
     assert turns.read("a", 2 * PIECE, piece_s=0.2) == pytest.approx(3 * 0.2 * 2)
+    assert turns.ends("b", 0, SHORT) == [], "others read as before"
 
 
 def test_what_is_written_counts_as_what_is_read() -> None:
