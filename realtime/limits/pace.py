@@ -12,9 +12,9 @@ _ANSWERS_BURST_S = 1.5
 """Seconds of answers and the like at the full rate that may be asked for at once."""
 _SHARES = 0.5
 """Shares of the cores from which a client gets no more than a conversation needs, while others are there."""
-_TURNS_PER_SECOND = 0.2
-"""Answers and the like that it may ask for then, as people talk."""
-_TURNS_AT_ONCE = 2
+_TURNS_PER_SECOND = 0.4
+"""Answers and the like that it may ask for then: a turn every five seconds, committed and answered by hand."""
+_TURNS_AT_ONCE = 4
 """How many of them at once."""
 _TALK_SPEED = 1.5
 """Seconds of audio in a second that it may send then: an ordinary client sends one, and catches up now and then."""
