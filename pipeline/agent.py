@@ -132,6 +132,7 @@ class Agent:
         if settings != self._settings:
             self._settings = settings
             self._outlet.emit(Updated(self._settings))
+        self._turns.read_ahead()
 
     async def _carry_out(self, command: Command) -> None:
         match command:
@@ -182,8 +183,11 @@ class Agent:
         settings = replace(settings, speed=self._speed_in_force(settings))
         if (settings.turn_detection is None) != (self._settings.turn_detection is None):
             self._turns.drop()
+        rewritten = (settings.instructions, settings.tools) != (self._settings.instructions, self._settings.tools)
         self._settings = settings
         self._turns.outdate()
+        if rewritten:
+            self._turns.read_ahead()
         self._input.turn.adopt(thresholds(self._engine.settings.turn, settings.turn_detection))
         self._outlet.emit(Updated(settings, token))
 

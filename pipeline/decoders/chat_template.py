@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pipeline.decoders import hermes
 from pipeline.decoders.decoder import DecoderError, Text, Tool, Unit
-from pipeline.decoders.messages import Piece, joined, parted
+from pipeline.decoders.messages import Piece, Tag, joined, parted
 from pipeline.decoders.thought_formats import ThoughtFormat
 
 
@@ -22,9 +22,14 @@ class TemplateInput:
         self.messages = [{"role": "system", "content": _stand_in(0)}]
         """What the template is applied to."""
         for role, pieces in joined(units):
-            numbers = range(len(self.pieces), len(self.pieces) + len(pieces))
-            self.messages.append({"role": role, "content": "".join(map(_stand_in, numbers))})
-            self.pieces += pieces
+            content = ""
+            for piece in pieces:
+                if isinstance(piece, Tag):
+                    content += piece
+                else:
+                    content += _stand_in(len(self.pieces))
+                    self.pieces.append(piece)
+            self.messages.append({"role": role, "content": content})
 
     def split(self, rendered: str) -> tuple[list[tuple[str, Piece]], str]:
         """Each piece with the template's text before it, and the template's text after the last one.

@@ -41,13 +41,8 @@ def describe(tools: Sequence[Tool]) -> str:
 
 
 def call_text(name: str, arguments: str) -> str:
-    """A call as the model would have written it; `arguments` is a JSON object."""
-    return f'{CALL_OPENS}\n{{"name": {json.dumps(name)}, "arguments": {arguments or "{}"}}}\n{CALL_CLOSES}'
-
-
-def result_text(output: str) -> str:
-    """A tool's output as models are trained to read it."""
-    return f"{RESULT_OPENS}\n{output}\n{RESULT_CLOSES}"
+    """A call as the model would have written it between the tags; `arguments` is a JSON object."""
+    return f'\n{{"name": {json.dumps(name)}, "arguments": {arguments or "{}"}}}\n'
 
 
 def call_schema(tools: Sequence[Tool]) -> dict[str, object]:

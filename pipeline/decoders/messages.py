@@ -11,6 +11,12 @@ Piece = str | Embeddings
 """A part of a message: text or audio."""
 
 
+class Tag(str):
+    """A tag of tool calls in a message. Models that were taught it have a token of its own for it, as they wrote it."""
+
+    __slots__ = ()
+
+
 def parted(units: list[Unit]) -> tuple[list[Unit], list[Unit] | None]:
     """The closed messages, and the content of the assistant's open message after them; None: there is no open one."""
     opened = max((n for n, unit in enumerate(units) if isinstance(unit, Open)), default=0)
@@ -19,12 +25,12 @@ def parted(units: list[Unit]) -> tuple[list[Unit], list[Unit] | None]:
     return units[:opened], units[opened + 1 :]
 
 
-def joined(units: Sequence[Unit]) -> list[tuple[str, list[Piece]]]:
+def joined(units: Sequence[Unit]) -> list[tuple[str, list[Piece | Tag]]]:
     """Messages as role and pieces. Successive messages of one role are joined, as many templates demand.
 
     The last message may be open. Raises `DecoderError` for a clip.
     """
-    messages: list[tuple[str, list[Piece]]] = []
+    messages: list[tuple[str, list[Piece | Tag]]] = []
     for unit in units:
         match unit:
             case Open():
@@ -40,21 +46,16 @@ def joined(units: Sequence[Unit]) -> list[tuple[str, list[Piece]]]:
                 messages[-1][1].append(unit)
             case Clip():
                 raise DecoderError("this decoder can't read sound as it is: a server can, through the backend openai")
-            case ToolCallUnit() if messages[-1][1]:
-                messages[-1][1].append(f"\n{_words(unit)}")
-            case _:
-                messages[-1][1].append(_words(unit))
+            case Text():
+                messages[-1][1].append(unit.text)
+            case ToolCallUnit():
+                before = ["\n"] if messages[-1][1] else []
+                call = hermes.call_text(unit.name, unit.arguments)
+                messages[-1][1].extend([*before, Tag(hermes.CALL_OPENS), call, Tag(hermes.CALL_CLOSES)])
+            case ToolResultUnit():
+                result = f"\n{unit.output}\n"
+                messages[-1][1].extend([Tag(hermes.RESULT_OPENS), result, Tag(hermes.RESULT_CLOSES)])
     return messages
-
-
-def _words(unit: Text | ToolCallUnit | ToolResultUnit) -> str:
-    match unit:
-        case Text():
-            return unit.text
-        case ToolCallUnit():
-            return hermes.call_text(unit.name, unit.arguments)
-        case ToolResultUnit():
-            return hermes.result_text(unit.output)
 
 
 def texts_of(pieces: Sequence[Piece]) -> list[str]:

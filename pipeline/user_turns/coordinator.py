@@ -93,6 +93,8 @@ class TurnCoordinator:
         """Whether the open turn was begun over the agent's voice, or when that had just ended."""
         self._overfull = False
         """Whether the client was warned that the turn it commits by hand is too long."""
+        self._reading: asyncio.Task[None] | None = None
+        """Reads what answers begin with, while nobody has spoken yet."""
 
     @property
     def at_rest(self) -> bool:
@@ -147,6 +149,12 @@ class TurnCoordinator:
         self._drop_pausing()
         self._reset()
         self._answer_turns()
+
+    def read_ahead(self) -> None:
+        """Let the decoder read what answers begin with now, so that the first one need not wait for that."""
+        if self._reading is not None:
+            self._reading.cancel()
+        self._reading = self._tasks.create_task(self._transcription.read_ahead())
 
     def outdate(self) -> None:
         """Settings or the conversation have changed: what was begun in advance answers something else."""

@@ -86,6 +86,10 @@ class Transcription:
         heard = await turn.utterance.finish_sound()
         turn.heard(heard.units if self._fits(heard.units) else ())
 
+    async def read_ahead(self) -> None:
+        """Let the decoder read what comes before the next turn: instructions, tools and the conversation so far."""
+        await self.read_sound("", ())
+
     async def read_along(self, utterance: Utterance, heard: Heard) -> None:
         """Let the decoder read what is certain of the open turn: its sound if it hears, else its words."""
         if utterance.sounding and self._fits(heard.committed_units):

@@ -83,3 +83,16 @@ async def test_a_decoder_that_cannot_count_refuses_nothing() -> None:
     async with talk(decoder=Counting(trouble=UpstreamError("down"))) as conversation:
         await conversation.do(Update(replace(SETTINGS, instructions=LONG)))
         assert (await conversation.until(Updated)).settings.instructions == LONG
+
+
+async def test_what_answers_begin_with_is_read_as_soon_as_it_is_known() -> None:
+    async with talk() as conversation:
+        await conversation.settled()
+        assert conversation.decoder.read_before == 1
+        kind = replace(SETTINGS, instructions="Be kind.")
+        await conversation.do(Update(kind))
+        await conversation.settled()
+        assert conversation.decoder.read_before == 2
+        await conversation.do(Update(replace(kind, transcribe=False)))
+        await conversation.settled()
+        assert conversation.decoder.read_before == 2, "it has not changed"

@@ -60,8 +60,11 @@ class SlotPool:
         self._read[slot] = prompt
 
     def cached(self, holder: Hashable, prompt: Sequence[int]) -> int:
-        """How many tokens of `prompt` the slot of `holder` has at least."""
-        slot = self._last.get(holder)
+        """How many tokens of `prompt` the slot has at least that `holder` would be lent now; 0 if it has to wait.
+
+        A new conversation finds its instructions there if the one before had the same.
+        """
+        slot = self._last.get(holder, next(iter(self._idle), None))
         known = () if slot is None else self._read.get(slot, ())
         differs = (at for at, (one, other) in enumerate(zip(known, prompt, strict=False)) if one != other)
         return next(differs, min(len(known), len(prompt)))

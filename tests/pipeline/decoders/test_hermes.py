@@ -11,7 +11,8 @@ from pipeline.decoders import hermes
 from pipeline.decoders.decoder import DecoderError, Token, Tool, ToolCall
 
 CALL = ToolCall("weather", json.dumps({"city": "Oslo"}))
-TEXT = f"One moment. {hermes.call_text(CALL.name, CALL.arguments)} And <this> is < no call, nor is <tool_cal"
+WRITTEN = f"{hermes.CALL_OPENS}{hermes.call_text(CALL.name, CALL.arguments)}{hermes.CALL_CLOSES}"
+TEXT = f"One moment. {WRITTEN} And <this> is < no call, nor is <tool_cal"
 
 
 TOOLS = [Tool("weather", "The weather.", {"type": "object"}), Tool("clock", "The time.", {"type": "object"})]
@@ -125,7 +126,6 @@ def test_the_schema_allows_the_tools_and_nothing_else() -> None:
     assert '"weather"' in described
     assert hermes.CALL_OPENS in described
     assert hermes.RESULT_OPENS in described
-    assert hermes.result_text("Noon.").startswith(hermes.RESULT_OPENS)
 
 
 @pytest.mark.parametrize(

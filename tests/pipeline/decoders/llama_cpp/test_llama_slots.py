@@ -53,15 +53,17 @@ async def test_a_holder_that_is_forgotten_in_use_leaves_no_trace() -> None:
     assert await use(slots, "b") == 0
 
 
-async def test_a_prompt_is_known_as_far_as_it_is_that_of_before_and_nobody_took_the_slot() -> None:
+async def test_a_prompt_is_known_as_far_as_it_is_that_which_was_read_into_its_slot() -> None:
     slots = SlotPool(1)
     assert slots.cached("a", [1, 2, 3]) == 0
     async with slots.lend("a", None) as slot:
         slots.note(slot, [1, 2, 3, 4])
+        assert slots.cached("b", [1, 2]) == 0, "it is in use"
     assert [slots.cached("a", prompt) for prompt in ([1, 2, 3, 4, 5], [1, 2], [1, 9, 3], [7])] == [4, 2, 1, 0]
-    assert slots.cached("b", [1, 2]) == 0
-    await use(slots, "b")
-    assert slots.cached("a", [1, 2, 3, 4]) == 0
+    assert slots.cached("b", [1, 2, 5]) == 2, "what the conversation before has left there"
+    async with slots.lend("b", None) as slot:
+        slots.note(slot, [1, 7])
+    assert slots.cached("a", [1, 2, 3, 4]) == 1
 
 
 async def test_a_conversation_that_wants_all_slots_leaves_half_of_them_to_others() -> None:
