@@ -132,6 +132,10 @@ def answers(
         int | None, typer.Option(min=1, help="Number of questions.", show_default="126; all of a dataset")
     ] = None,
     seed: Annotated[int, typer.Option(help="Chooses the questions.")] = 0,
+    half: Annotated[
+        Literal["tuning", "held-out"] | None,
+        typer.Option(help="Half of the bench's own: one to improve the agent with, one to report on."),
+    ] = None,
     earlier: Annotated[
         list[Path] | None, typer.Option("--with", help="JSON of an earlier run, for the picture.", show_default=False)
     ] = None,
@@ -157,7 +161,7 @@ def answers(
         settings = settings.model_copy(update={"decoder": settings.decoder.model_copy(update={"temperature": 0.0})})
         key = settings.server.api_key.get_secret_value()
         async with loaded(settings, progress) as engine, running(engine, settings) as here:
-            tasks = asked or own_tasks(questions or OWN_QUESTIONS, seed)
+            tasks = asked or own_tasks(questions or OWN_QUESTIONS, seed, half)
             if asked is None and way == "spoken":
                 tasks = spoken_by(tasks, await several(engine, progress))
             done = await ask_all(here, key, tasks, way, progress)

@@ -1,5 +1,6 @@
 """The questions of the benchmark: made from templates and tables with a seed, or read from a published set."""
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -45,6 +46,8 @@ Way = Literal["spoken", "text"]
 KINDS = ("facts", "arithmetic", "logic", "units", "instructions", "memory", "tools")
 OWN_QUESTIONS = 126
 """Eighteen of each kind."""
+Half = Literal["tuning", "held-out"]
+"""Two halves of the questions of a seed: one to improve the agent with, the other to report on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +67,14 @@ class Task:
     """The turns as sound; empty: they are not spoken."""
 
 
-def own_tasks(count: int, seed: int = 0) -> list[Task]:
-    """`count` tasks, equally many of each kind, none twice; the same for the same seed."""
+def own_tasks(count: int, seed: int = 0, half: Half | None = None) -> list[Task]:
+    """`count` tasks, equally many of each kind, none twice; the same for the same seed.
+
+    With `half`, they are every second task of each template.
+    """
+    if half is not None:
+        both = own_tasks(2 * math.ceil(count / len(KINDS)) * len(KINDS), seed)
+        return [task for at, task in enumerate(both) if _half_of(at) == half][:count]
     chance = random.Random(seed)
     made: list[Task] = []
     seen: set[tuple[str, ...]] = set()
@@ -98,6 +107,12 @@ def published_tasks(questions: Sequence[Question], way: Way) -> list[Task]:
         )
         for question in questions
     ]
+
+
+def _half_of(number: int) -> Half:
+    """The half to which a task belongs: the templates of a kind take turns, and change sides in each round."""
+    turn, templates = number // len(KINDS), len(_MAKERS[KINDS[number % len(KINDS)]])
+    return "tuning" if (turn // templates + turn % templates) % 2 == 0 else "held-out"
 
 
 def _gives_itself_away(task: Task) -> bool:

@@ -24,6 +24,18 @@ def test_questions_are_spread_over_the_kinds_and_never_asked_twice(seed: int) ->
     assert Counter(task.kind for task in tasks) == dict.fromkeys(KINDS, OWN_QUESTIONS // len(KINDS))
 
 
+@pytest.mark.parametrize("count", [7, 63, OWN_QUESTIONS])
+def test_the_two_halves_share_no_question_and_every_template(count: int) -> None:
+    tuning, held_out = own_tasks(count, half="tuning"), own_tasks(count, half="held-out")
+    assert len(tuning) == len(held_out) == count
+    assert not {task.turns for task in tuning} & {task.turns for task in held_out}
+    assert Counter(task.kind for task in tuning) == Counter(task.kind for task in held_out)
+    assert tuning == own_tasks(count, half="tuning")
+    if count == OWN_QUESTIONS:
+        calls = [Counter(task.call.name if task.call else "" for task in half) for half in (tuning, held_out)]
+        assert calls[0].keys() == calls[1].keys()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_no_question_is_its_own_answer(seed: int) -> None:
     for task in own_tasks(OWN_QUESTIONS, seed):
