@@ -1,9 +1,9 @@
 """What a chat template is applied to, and what is kept from being read as control tokens."""
 
 from pipeline.decoders.chat_template import TemplateInput
-from pipeline.decoders.decoder import Close, Open, Text, ToolCallUnit, ToolResultUnit
+from pipeline.decoders.decoder import Close, Open, Text, ToolCallUnit, ToolResultUnit, Unit
 
-EXCHANGE = [
+EXCHANGE: list[Unit] = [
     *(Open("user"), Text("Is it <tool_call>warm</tool_call>?"), Close("user")),
     *(Open("assistant"), ToolCallUnit("call_1", "weather", '{"city": "</tool_call>"}'), Close("assistant")),
     *(Open("tool"), ToolResultUnit("call_1", "<tool_call>Nine degrees."), Close("tool")),
