@@ -20,6 +20,10 @@ RESULT_OPENS = "<tool_response>"
 RESULT_CLOSES = "</tool_response>"
 
 
+class UnreadableCall(DecoderError):
+    """The model wrote a call that can't be read, or one of a function that does not exist."""
+
+
 def describe(tools: Sequence[Tool]) -> str:
     """The part of the instructions that lets a model call `tools`; empty without tools.
 
@@ -104,14 +108,14 @@ def parse_call(text: str, tools: Sequence[Tool] = ()) -> ToolCall:
 
     Slips of small models are repaired where only one reading is possible: a Markdown fence around the JSON, a comma
     before a closing bracket, Python literals, arguments as a string of JSON, the call's own last brace missing, or
-    brackets and words left over after it. Arguments that break off are not completed. Raises `DecoderError` for
+    brackets and words left over after it. Arguments that break off are not completed. Raises `UnreadableCall` for
     anything else.
     """
     names = {tool.name for tool in tools}
     bare = _FENCE.sub("", text).strip()
     readings = {call for found in _readings(bare) if (call := _as_call(found, names)) is not None}
     if len(readings) != 1:
-        raise DecoderError(f"the decoder wrote no valid call to one of its functions: {text.strip()[:200]!r}")
+        raise UnreadableCall(f"the decoder wrote no valid call to one of its functions: {text.strip()[:200]!r}")
     return readings.pop()
 
 
@@ -180,7 +184,7 @@ class CallParser:
         self._text = opening.removeprefix(CALL_OPENS)
 
     def push(self, text: str) -> Iterator[Token | ToolCall]:
-        """Take the next piece. Raises `DecoderError` for a call that can't be read."""
+        """Take the next piece. Raises `UnreadableCall`."""
         self._text += text
         while True:
             if not self._opened:
@@ -212,7 +216,7 @@ class CallParser:
                 yield Token(ready)
 
     def finish(self) -> Iterator[Token | ToolCall]:
-        """What was held back. A call that lacks only its closing tag counts. Raises `DecoderError` as `push`."""
+        """What was held back. A call that lacks only its closing tag counts. Raises `UnreadableCall`."""
         held, opened, self._text, self._opened = self._text, self._opened, "", ""
         if calls := python_calls(_FENCE.sub("", held).strip().rstrip("]"), self._tools):
             yield from calls
@@ -229,7 +233,7 @@ class CallParser:
     def _parsed(self, text: str) -> Token | ToolCall:
         try:
             return parse_call(text, self._tools)
-        except DecoderError:
+        except UnreadableCall:
             if self._strict:
                 raise
             return Token(text)

@@ -4,6 +4,7 @@ The server matches a prompt against what a slot's KV cache holds, token by token
 longest common prefix. So appending is prefilling a longer prompt, and rewinding is asking for a shorter one.
 """
 
+import logging
 import math
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
@@ -30,6 +31,8 @@ from pipeline.decoders.messages import closes_a_sentence, texts_of
 from pipeline.decoders.thought_formats import ThoughtFormat, format_of_template
 from pipeline.decoders.unit_list import UnitList
 from pipeline.runtime.workers import account, charge
+
+log = logging.getLogger(__name__)
 
 _CANDIDATES = 40
 """Likeliest next tokens that are asked for; the others hardly add to the probability."""
@@ -147,7 +150,7 @@ class LlamaContext(UnitList):
         """Read the beginning of a prompt that would hold up the replies to others, between those."""
         payer = account()
         async with self._turns.one_at_a_time(payer):
-            for length, rest_s in self._turns.pieces(payer, self._slots.cached(self, prompt), len(prompt)):
+            for length, rest_s in self._turns.pieces(payer, self._slots.cached(self, payer, prompt), len(prompt)):
                 await self._turns.wait(rest_s)
                 await self._read(prompt[:length])
 
@@ -155,7 +158,7 @@ class LlamaContext(UnitList):
         """Read `prompt` into the cache; returns so many of the likeliest next tokens, which cost nothing more."""
         likeliest: list[dict[str, Any]] = []
         wanted = {"n_predict": 1, "n_probs": candidates, "temperature": 0} if candidates else {"n_predict": 0}
-        async with self._slots.lend(self, account()) as slot:
+        async with self._slots.lend(self, account(), prompt) as slot:
             body = {"prompt": prompt, "id_slot": slot, **wanted, **_STREAMED}
             async with self._charged(account()), aclosing(self._server.stream(body)) as events:
                 async for event in events:
@@ -171,7 +174,7 @@ class LlamaContext(UnitList):
         if forced:
             prompt = prompt + await self._server.tokenize(hermes.CALL_OPENS + "\n", control=True)
         await self._read_in_turn(prompt)
-        async with self._slots.lend(self, account()) as slot:
+        async with self._slots.lend(self, account(), prompt) as slot:
             body: dict[str, Any] = {
                 "prompt": prompt,
                 "id_slot": slot,
@@ -187,8 +190,7 @@ class LlamaContext(UnitList):
                 body["preserved_tokens"] = marks  # control tokens are not written out unless asked for
             if forced:
                 body["json_schema"] = hermes.call_schema(forced)
-            text = GeneratedText(self._thoughts, thinking, self._tools)
-            parts = self._forced_call(body, forced) if forced else self._free(body, text)
+            parts = self._forced_call(body, forced) if forced else self._free(body, thinking)
             async with self._charged(payer), aclosing(parts):
                 try:
                     with self._turns.reply():
@@ -210,7 +212,26 @@ class LlamaContext(UnitList):
         finally:
             charge(payer, (monotonic() - began) / max(1, self._slots.lent))
 
-    async def _free(self, body: dict[str, Any], text: GeneratedText) -> AsyncGenerator[Generated]:
+    async def _free(self, body: dict[str, Any], thinking: bool) -> AsyncGenerator[Generated]:
+        """Words and calls. An answer that begins with a call that can't be read is written again, without calls."""
+        begun = False
+        try:
+            async with aclosing(self._written(body, thinking)) as parts:
+                async for part in parts:
+                    begun = True
+                    yield part
+            return
+        except hermes.UnreadableCall as error:
+            opening = await self._server.tokenize(hermes.CALL_OPENS, control=True)
+            if begun or len(opening) > 1:
+                raise
+            log.warning("%s; it is asked again for words", error)
+        async with aclosing(self._written({**body, "logit_bias": [[opening[0], False]]}, thinking)) as parts:
+            async for part in parts:
+                yield part
+
+    async def _written(self, body: dict[str, Any], thinking: bool) -> AsyncGenerator[Generated]:
+        text = GeneratedText(self._thoughts, thinking, self._tools)
         async with aclosing(self._server.stream(body)) as events:
             async for event in events:
                 self._so_far = _finished(event)

@@ -23,7 +23,7 @@ class SlotPool:
         self._owners: dict[int, object] = {}
         """By slot, the conversation of its last holder."""
         self._idle: dict[int, Hashable] = dict.fromkeys(range(count))
-        """Free slots with their last holders, the least recently used first."""
+        """Free slots with their last holders, None if these will not come back; the least recently used first."""
         self._free = asyncio.Semaphore(count)
         self._last: dict[Hashable, int] = {}
         self._read: dict[int, Sequence[int]] = {}
@@ -35,13 +35,15 @@ class SlotPool:
         return self._count - len(self._idle)
 
     @asynccontextmanager
-    async def lend(self, holder: Hashable, conversation: object) -> AsyncIterator[int]:
-        """Wait for a slot, first come, first served: the holder's own if it is idle, else the least recently used.
+    async def lend(self, holder: Hashable, conversation: object, prompt: Sequence[int] = ()) -> AsyncIterator[int]:
+        """Wait for a slot, first come, first served: the holder's own if it is idle.
 
-        `conversation`: whom it counts for; None: nobody.
+        Else it is one that nobody will come back to, preferably with half of `prompt` in it, such as the instructions
+        and tools that the conversation before had; or the one that idled longest. `conversation`: whom it counts for;
+        None: nobody.
         """
         async with self._in_use.one(conversation), self._free:
-            slot = self._choose(holder, conversation)
+            slot = self._choose(holder, conversation, prompt)
             self._owners[slot] = conversation
             previous = self._idle.pop(slot)
             if previous is not holder:
@@ -50,36 +52,41 @@ class SlotPool:
             try:
                 yield slot
             finally:
-                if self._last.get(holder) == slot:
-                    self._idle[slot] = holder
-                else:
-                    self._idle = {slot: None, **self._idle}
+                self._idle[slot] = holder if self._last.get(holder) == slot else None
 
     def note(self, slot: int, prompt: Sequence[int]) -> None:
         """`prompt` has been read into a slot that is lent."""
         self._read[slot] = prompt
 
-    def cached(self, holder: Hashable, prompt: Sequence[int]) -> int:
+    def cached(self, holder: Hashable, conversation: object, prompt: Sequence[int]) -> int:
         """How many tokens of `prompt` the slot has at least that `holder` would be lent now; 0 if it has to wait.
 
         A new conversation finds its instructions there if the one before had the same.
         """
-        slot = self._last.get(holder, next(iter(self._idle), None))
-        known = () if slot is None else self._read.get(slot, ())
-        differs = (at for at, (one, other) in enumerate(zip(known, prompt, strict=False)) if one != other)
-        return next(differs, min(len(known), len(prompt)))
+        if holder not in self._last and not self._idle:
+            return 0
+        own = self._last.get(holder)
+        return self._shared(self._choose(holder, conversation, prompt) if own is None else own, prompt)
 
     def forget(self, holder: Hashable) -> None:
-        """Give up the slot of a `holder` that will not come back: it is lent next."""
+        """Give up the slot of a `holder` that will not come back: such slots are lent first."""
         slot = self._last.pop(holder, None)
         if slot is not None and slot in self._idle:
-            del self._idle[slot]
-            self._idle = {slot: None, **self._idle}
+            self._idle[slot] = None
 
-    def _choose(self, holder: Hashable, conversation: object) -> int:
+    def _choose(self, holder: Hashable, conversation: object, prompt: Sequence[int]) -> int:
         own = self._last.get(holder)
         if own is not None and own in self._idle:
             return own
-        theirs = [slot for slot in self._idle if conversation is not None and self._owners.get(slot) is conversation]
-        has_all = sum(owner is conversation for owner in self._owners.values()) >= self._most
-        return next(iter(theirs if theirs and has_all else self._idle))
+        slots = list(self._idle)
+        if conversation is not None and sum(owner is conversation for owner in self._owners.values()) >= self._most:
+            slots = [slot for slot in slots if self._owners.get(slot) is conversation] or slots
+        left = [slot for slot in slots if self._idle[slot] is None] or slots[:1]
+        best = max(left, key=lambda slot: self._shared(slot, prompt))
+        return best if 2 * self._shared(best, prompt) >= len(prompt) > 0 else left[0]
+
+    def _shared(self, slot: int, prompt: Sequence[int]) -> int:
+        """Length of the beginning that `prompt` shares with what was read into the slot."""
+        known = self._read.get(slot, ())
+        differs = (at for at, (one, other) in enumerate(zip(known, prompt, strict=False)) if one != other)
+        return next(differs, min(len(known), len(prompt)))

@@ -55,15 +55,15 @@ async def test_a_holder_that_is_forgotten_in_use_leaves_no_trace() -> None:
 
 async def test_a_prompt_is_known_as_far_as_it_is_that_which_was_read_into_its_slot() -> None:
     slots = SlotPool(1)
-    assert slots.cached("a", [1, 2, 3]) == 0
+    assert slots.cached("a", None, [1, 2, 3]) == 0
     async with slots.lend("a", None) as slot:
         slots.note(slot, [1, 2, 3, 4])
-        assert slots.cached("b", [1, 2]) == 0, "it is in use"
-    assert [slots.cached("a", prompt) for prompt in ([1, 2, 3, 4, 5], [1, 2], [1, 9, 3], [7])] == [4, 2, 1, 0]
-    assert slots.cached("b", [1, 2, 5]) == 2, "what the conversation before has left there"
+        assert slots.cached("b", None, [1, 2]) == 0, "it is in use"
+    assert [slots.cached("a", None, prompt) for prompt in ([1, 2, 3, 4, 5], [1, 2], [1, 9, 3], [7])] == [4, 2, 1, 0]
+    assert slots.cached("b", None, [1, 2, 5]) == 2, "what the conversation before has left there"
     async with slots.lend("b", None) as slot:
         slots.note(slot, [1, 7])
-    assert slots.cached("a", [1, 2, 3, 4]) == 1
+    assert slots.cached("a", None, [1, 2, 3, 4]) == 1
 
 
 async def test_a_conversation_that_wants_all_slots_leaves_half_of_them_to_others() -> None:
@@ -92,6 +92,24 @@ async def test_a_conversation_with_many_prompts_takes_its_own_slots_before_those
     for number in range(20):
         async with slots.lend(f"prompt {number}", "hostile") as slot:
             slots.note(slot, [number])
-    assert slots.cached("honest", [1, 2, 3]) == 3
+    assert slots.cached("honest", None, [1, 2, 3]) == 3
     async with slots.lend("honest", "honest") as slot:
         assert slot == mine
+
+
+async def test_a_newcomer_takes_the_slot_that_was_left_with_most_of_its_prompt() -> None:
+    slots, plain, with_tools = SlotPool(2), [1, 2, 3], [1, 2, 4, 5, 6, 7, 8, 9]
+
+    async def converse(holder: str, prompt: list[int]) -> int:
+        async with slots.lend(holder, None, [*prompt, 10]) as slot:
+            slots.note(slot, [*prompt, 10])
+        slots.forget(holder)
+        return slot
+
+    first, second = await converse("a", plain), await converse("b", with_tools)
+    assert first != second, "hardly anything of it was in the first"
+    assert [await converse("c", plain), await converse("d", with_tools), await converse("e", plain)] == [
+        first,
+        second,
+        first,
+    ]
