@@ -90,9 +90,8 @@ class Report:
                 axes.scatter(run.first_packet_p50_ms, run.right_percent, color=colour)
                 place = (run.first_packet_p50_ms, run.right_percent)
                 axes.annotate(run.name, place, xytext=(6, 4), textcoords="offset points")
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, axes.get_xlim()[1] * 1.5)  # room for the names
         axes.set_ylim(0, 105)
-        axes.margins(x=0.4)
         axes.set_xlabel("ms to the first packet of the answer, median")
         axes.set_ylabel("right answers, %")
 
