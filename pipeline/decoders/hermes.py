@@ -16,6 +16,8 @@ from pipeline.decoders.python_calls import python_calls
 CALL_OPENS = "<tool_call>"
 CALL_CLOSES = "</tool_call>"
 TAGS = (CALL_OPENS, CALL_CLOSES)
+CALL_BEGINNINGS = (CALL_OPENS, "{", '{"', "```")
+"""How models begin calls, with the tag and without: no spoken answer begins so."""
 RESULT_OPENS = "<tool_response>"
 RESULT_CLOSES = "</tool_response>"
 

@@ -222,11 +222,12 @@ class LlamaContext(UnitList):
                     yield part
             return
         except hermes.UnreadableCall as error:
-            opening = await self._server.tokenize(hermes.CALL_OPENS, control=True)
-            if begun or len(opening) > 1:
+            if begun:
                 raise
             log.warning("%s; it is asked again for words", error)
-        async with aclosing(self._written({**body, "logit_bias": [[opening[0], False]]}, thinking)) as parts:
+        openings = [(await self._server.tokenize(text, control=True))[0] for text in hermes.CALL_BEGINNINGS]
+        never = [[token, False] for token in openings]
+        async with aclosing(self._written({**body, "logit_bias": never}, thinking)) as parts:
             async for part in parts:
                 yield part
 
