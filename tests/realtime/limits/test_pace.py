@@ -48,7 +48,7 @@ def test_a_client_that_keeps_the_models_busy_is_answered_as_often_as_people_talk
     assert [hostile.answer(0) for _ in range(5)] == [0] * 3 + [0.5, 1], "it is alone"
     honest.computed(2, 10)
     hostile.computed(12, 10)
-    assert [hostile.answer(10) for _ in range(5)] == [0, 0, 0, 0, 2.5]
+    assert [hostile.answer(10) for _ in range(5)] == [0, 0, 0, 0.5, 2.5]
     assert hostile.audio(30, 10) == 0
     assert hostile.audio(15, 10) == pytest.approx(10)
     assert [honest.answer(10), honest.audio(45, 10)] == [0, 0]
