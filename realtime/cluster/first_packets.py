@@ -5,16 +5,15 @@ from collections.abc import Callable
 from statistics import quantiles
 from time import monotonic
 
-from pipeline.events import Event
 from pipeline.runtime.timeline import Timeline
-from realtime.sessions.observer import Client
+from realtime.sessions.observer import Client, Observer
 
 _ANSWERS = 50
 _WINDOW_S = 60.0
 """Older answers say nothing about now."""
 
 
-class FirstPackets:
+class FirstPackets(Observer):
     """Observes the times from the end of speech to the first packet, of the last answers."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
@@ -23,15 +22,9 @@ class FirstPackets:
         self._waits: deque[tuple[float, float]] = deque(maxlen=_ANSWERS)
         """When each was measured, and its seconds."""
 
-    def began(self, client: Client) -> None: ...
-
-    def saw(self, client: Client, event: Event) -> None: ...
-
     def delivered(self, client: Client, timeline: Timeline) -> None:
         if timeline.first_packet is not None and timeline.speech_ended is not None:
             self._waits.append((self._clock(), timeline.first_packet - timeline.speech_ended))
-
-    def ended(self, client: Client, reason: str, seconds: float) -> None: ...
 
     @property
     def slow_s(self) -> float:
