@@ -2,8 +2,6 @@
 
 from math import exp
 
-_MEMORY_S = 10.0
-"""Time after which a third of what was used still counts."""
 _ACTIVE_S = 0.5
 """Use from which a conversation counts among those that share. One that is silent has less."""
 
@@ -11,8 +9,10 @@ _ACTIVE_S = 0.5
 class FairShares:
     """Use of some threads by accounts, which are any objects. Callers pass the time, in seconds."""
 
-    def __init__(self, threads: int) -> None:
-        self._capacity_s = threads * _MEMORY_S
+    def __init__(self, threads: int, memory_s: float = 10.0) -> None:
+        """`memory_s`: time after which a third of what was used still counts, in seconds."""
+        self._memory_s = memory_s
+        self._capacity_s = threads * memory_s
         """What all accounts together can have used."""
         self._used: dict[object, tuple[float, float]] = {}
         """By account, the seconds that count, and when that was."""
@@ -34,4 +34,4 @@ class FairShares:
         return {account for account, seconds in used.items() if active > 1 and seconds > most}
 
     def _all(self, now: float) -> dict[object, float]:
-        return {account: used * exp((at - now) / _MEMORY_S) for account, (used, at) in self._used.items()}
+        return {account: used * exp((at - now) / self._memory_s) for account, (used, at) in self._used.items()}

@@ -38,13 +38,14 @@ class SlotPool:
     async def lend(self, holder: Hashable, conversation: object, prompt: Sequence[int] = ()) -> AsyncIterator[int]:
         """Wait for a slot, first come, first served: the holder's own if it is idle.
 
-        Else it is one that nobody will come back to, preferably with half of `prompt` in it, such as the instructions
-        and tools that the conversation before had; or the one that idled longest. `conversation`: whom it counts for;
-        None: nobody.
+        One that nobody will come back to is better if it has more of `prompt`, and half of it or more: the instructions
+        and tools of the conversation before, for example. A newcomer that finds none gets any of these, or the one that
+        idled longest. `conversation`: whom it counts for; None: nobody.
         """
         async with self._in_use.one(conversation), self._free:
             slot = self._choose(holder, conversation, prompt)
             self._owners[slot] = conversation
+            self.forget(holder)
             previous = self._idle.pop(slot)
             if previous is not holder:
                 self._last.pop(previous, None)
@@ -63,10 +64,10 @@ class SlotPool:
 
         A new conversation finds its instructions there if the one before had the same.
         """
-        if holder not in self._last and not self._idle:
-            return 0
         own = self._last.get(holder)
-        return self._shared(self._choose(holder, conversation, prompt) if own is None else own, prompt)
+        if own is not None and own not in self._idle:
+            return self._shared(own, prompt)
+        return self._shared(self._choose(holder, conversation, prompt), prompt) if self._idle else 0
 
     def forget(self, holder: Hashable) -> None:
         """Give up the slot of a `holder` that will not come back: such slots are lent first."""
@@ -76,14 +77,13 @@ class SlotPool:
 
     def _choose(self, holder: Hashable, conversation: object, prompt: Sequence[int]) -> int:
         own = self._last.get(holder)
-        if own is not None and own in self._idle:
-            return own
         slots = list(self._idle)
         if conversation is not None and sum(owner is conversation for owner in self._owners.values()) >= self._most:
             slots = [slot for slot in slots if self._owners.get(slot) is conversation] or slots
-        left = [slot for slot in slots if self._idle[slot] is None] or slots[:1]
-        best = max(left, key=lambda slot: self._shared(slot, prompt))
-        return best if 2 * self._shared(best, prompt) >= len(prompt) > 0 else left[0]
+        left = [slot for slot in slots if self._idle[slot] is None]
+        others = [own, *left] if own is not None and own in self._idle else left or slots[:1]
+        best = max(others, key=lambda slot: self._shared(slot, prompt))
+        return best if 2 * self._shared(best, prompt) >= len(prompt) > 0 else others[0]
 
     def _shared(self, slot: int, prompt: Sequence[int]) -> int:
         """Length of the beginning that `prompt` shares with what was read into the slot."""

@@ -18,8 +18,10 @@ LONG = 256
 """Tokens from which a prompt leaves others time between its pieces."""
 _COURTESY_S = 0.1
 """Longest wait, before each piece of a prompt, for replies to be complete."""
-_LONG_READING_S = 2.0
-"""Time of reading in pieces, of the last ten seconds or so, from which a conversation yields to others."""
+_LONG_READING_S = 10.0
+"""Time of reading in pieces from which a conversation yields to others. An able model reads a dozen tools in less."""
+_READING_MEMORY_S = 40.0
+"""Time after which a third of it still counts."""
 _YIELDS = 3.0
 """How much longer than for each piece it rests after it then. Each piece holds up the replies to others."""
 _LONGEST_PAUSE_S = 1.0
@@ -46,7 +48,7 @@ class ReadingTurns:
         """By conversation, the tokens left when it used some last, and when that was. Others have all of them."""
         self.one_at_a_time = AtOnce(1).one
         """Reading the beginning of a prompt: each conversation reads one."""
-        self._reading = FairShares(threads=1)
+        self._reading = FairShares(threads=1, memory_s=_READING_MEMORY_S)
         """The time that pieces took."""
         self._replies = 0
         self._quiet = asyncio.Event()

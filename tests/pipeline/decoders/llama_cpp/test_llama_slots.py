@@ -113,3 +113,20 @@ async def test_a_newcomer_takes_the_slot_that_was_left_with_most_of_its_prompt()
         second,
         first,
     ]
+
+
+async def test_a_holder_moves_to_the_slot_that_was_left_with_its_new_instructions() -> None:
+    slots, with_tools = SlotPool(2), [1, 2, 3, 4, 5, 6]
+    async with slots.lend("gone", None, with_tools) as known:
+        slots.note(known, with_tools)
+    slots.forget("gone")
+    async with slots.lend("a", None, [1, 8, 9]) as first:
+        slots.note(first, [1, 8, 9])
+    assert first != known
+    assert slots.cached("a", None, with_tools) == 6
+    async with slots.lend("a", None, with_tools) as slot:
+        assert slot == known
+    async with slots.lend("b", None, [1]) as slot:
+        assert slot == first, "nobody comes back to it"
+    async with slots.lend("a", None, [*with_tools, 7]) as slot:
+        assert slot == known

@@ -66,7 +66,7 @@ def test_while_others_are_there_only_what_is_short_is_read_at_once() -> None:
 def test_a_conversation_that_asks_again_and_again_reads_little_at_a_time_and_rests() -> None:
     turns = Turns()
     turns.read("b", 1)
-    for _ in range(3):
+    for _ in range(5):
         turns.read("a", 200, piece_s=0.5)
     assert turns.ends("a", 0, PIECE) == []
     assert turns.ends("a", 0, 2 * PIECE) == [16, 32, 48]
