@@ -9,7 +9,6 @@ from functools import partial
 from audio.errors import PlainError
 from audio.pcm import silence
 from pipeline.backends import DECODERS, ENCODERS, loading
-from pipeline.conversation.examples import example_units
 from pipeline.decoders.decoder import Close, Decoder, Open, Sampling, Text
 from pipeline.encoders.encoder import Encoder
 from pipeline.listening.caller.speaker_encoder import Ge2eEncoder, SpeakerEncoder
@@ -107,10 +106,8 @@ class Engine:
         await asyncio.to_thread(self.encoder.warm_up)
         if self.decoder.audio_encoder is not None:
             await self.workers.run(Urgency.LISTEN, self.decoder.audio_encoder.warm_up)
-        # With what conversations begin with: the first one finds it read.
+        # With the instructions that conversations begin with: the first one finds them read.
         context = self.decoder.open(self.settings.agent.instructions)
-        for example in example_units(self.settings.agent.examples):
-            await context.append(example.units)
         await context.append([Open("user"), Text("Hello."), Close("user")])
         async for _ in context.generate(Sampling(temperature=0, top_p=1, max_tokens=1)):
             pass

@@ -263,8 +263,6 @@ class AgentSettings(Section):
         "You are Antiphon, a friendly voice assistant. Answer in one or two short spoken sentences, "
         "in plain words, without lists or markup."
     )
-    examples: tuple[tuple[str, str], ...] = ()
-    """Questions with good answers, which the decoder reads after these instructions, and after no others."""
     max_items: int = Field(default=200, ge=4)
     """Messages kept of one conversation; the oldest go first."""
     apology: str = "Sorry, I have trouble answering just now. Please say that again."

@@ -1,16 +1,13 @@
 """What an answer is made from."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pipeline.answering.fallback import Outage
 from pipeline.answering.gate import Listener
 from pipeline.commands import SessionSettings
-from pipeline.conversation.context_sync import ContextSync, ItemUnits
-from pipeline.conversation.examples import example_units
+from pipeline.conversation.context_sync import ContextSync
 from pipeline.conversation.history import Conversation
-from pipeline.conversation.items import Item
-from pipeline.conversation.rendering import as_units
 from pipeline.engine import Engine
 from pipeline.runtime.pulse import Pulse
 
@@ -33,8 +30,3 @@ class AnswerContext:
     """Beats when the conversation's time has advanced."""
     outage: Outage = field(default_factory=Outage)
     """Why the decoder does not answer, if that lasts."""
-
-    def read(self, items: Iterable[Item], instructions: str) -> list[ItemUnits]:
-        """What the decoder reads of `items`; the agent's own `instructions` come with examples of answers."""
-        agent = self.engine.settings.agent
-        return [*(example_units(agent.examples) if instructions == agent.instructions else ()), *as_units(items)]

@@ -62,7 +62,7 @@ async def write(
         decoder.temperature, decoder.top_p, min(settings.max_output_tokens or decoder.max_tokens, decoder.max_tokens)
     )
     read = _read_items(request, items)
-    groups = answer_context.read(read, settings.instructions)
+    groups = as_units(read)
     reserve = sampling.max_tokens + (0 if mode == "off" else agent.thought_budget)
     # An answer that stays out of the conversation gets a prompt of its own.
     stays_out = request.input is not None or not request.into_conversation

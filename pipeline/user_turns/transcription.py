@@ -108,8 +108,7 @@ class Transcription:
     async def read_sound(self, item_id: str, sound: tuple[AudioUnit, ...]) -> None:
         """Let the decoder read the sound of the open turn so far."""
         settings = self._context.settings()
-        before = self._context.read(self._context.conversation, settings.instructions)
-        groups = [*before, ItemUnits(item_id, (Open("user"), *sound))]
+        groups = [*as_units(self._context.conversation), ItemUnits(item_id, (Open("user"), *sound))]
         await self._read(self._context.prompt, settings.tools, groups, lambda context: context.prefill())
 
     async def end_of_turn(self, item_id: str, words: str) -> float | None:
@@ -137,9 +136,8 @@ class Transcription:
     async def _read_words(self, item_id: str, words: str, ask: Callable[[Context], Awaitable[T]]) -> T | None:
         spoken = ItemUnits(item_id, (Open("user"), Text(open_words(words))))
         if self._context.engine.decoder.audio_encoder is None:
-            settings = self._context.settings()
-            groups = self._context.read(self._context.conversation, settings.instructions)
-            return await self._read(self._context.prompt, settings.tools, [*groups, spoken], ask)
+            groups = as_units(self._context.conversation)
+            return await self._read(self._context.prompt, self._context.settings().tools, [*groups, spoken], ask)
         # What the words reply to is enough to tell whether they are complete.
         before = [group for group in as_units(self._context.conversation) if group.units[0] == Open("assistant")][-1:]
         return await self._read(self._aside, (), [*before, spoken], ask) if words else None

@@ -50,6 +50,7 @@ RESULTS = {
 ANSWERS = {
     "What is the capital of France?": "paris",
     "How many legs does a spider have?": "eight",
+    "What is 23 plus 42?": "65",
 }
 
 
@@ -93,6 +94,7 @@ async def test_it_calls_the_right_tool_once_and_none_where_none_is_needed() -> N
                 assert fact in text, (question, text)
                 assert more == [], "it would call for ever"
         for question, answer in ANSWERS.items():
+            # For a sum it likes to call a function that nobody has described.
             text, calls, _ = await said(decoder, question, TOOLS)
             assert answer in text, (question, text)
             assert calls == []
