@@ -5,7 +5,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import IntEnum
@@ -86,7 +86,7 @@ class Workers:
 
     The work of a conversation that uses much of its share comes after that of all others, however urgent it is, and
     leaves the last free thread to them: a client that asks for more than anybody can listen to does not make the others
-    wait.
+    wait. What belongs to no conversation has no bound.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Workers:
                 self._settle(loop, done, done.set_exception, error)
             else:
                 self._settle(loop, done, done.set_result, result)
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(charge, payer, self._clock() - began)
 
         with self._changed:
@@ -174,7 +174,8 @@ class Workers:
             job.run()
             with self._changed:
                 now = self._clock()
-                self._shares.note(job.account, now - began, now)
+                if job.account is not None:
+                    self._shares.note(job.account, now - began, now)
                 self._idle += 1
             # What it references would stay alive until the next job.
             del job
