@@ -128,8 +128,7 @@ class Workers:
                 self._settle(loop, done, done.set_exception, error)
             else:
                 self._settle(loop, done, done.set_result, result)
-            with suppress(RuntimeError):  # the loop was closed meanwhile
-                loop.call_soon_threadsafe(charge, payer, self._clock() - began)
+            _tell(loop, charge, payer, self._clock() - began)
 
         with self._changed:
             if not self._open:
@@ -198,6 +197,10 @@ class Workers:
             if not done.done():
                 settle(outcome)
 
-        # A loop that was closed meanwhile has no waiters.
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(on_loop)
+        _tell(loop, on_loop)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, callback: Callable[..., object], *arguments: object) -> None:
+    """Call on the loop. One that was closed meanwhile has nobody who waits."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(callback, *arguments)

@@ -14,7 +14,7 @@ from rich.table import Table
 from training.full_size.dry_run import ANSWERS, SEQUENCE, Needs, needs
 
 COLD_START_TOKENS = 5e9
-"""Tokens of the cold start: 1e9 of text and 4e9 with sound, in 5 million samples."""
+"""Tokens of the cold start as others report them: 1e9 of text and 4e9 with sound, in 5 million samples."""
 _FORWARD, _BACKWARD = 2, 4
 """Operations for each parameter and token; with adapters, no gradients of the frozen weights: half of the way back."""
 _HOUR = 3600

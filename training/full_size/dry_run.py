@@ -103,10 +103,10 @@ def main(gigabytes: Annotated[float, typer.Option(help="Memory of one GPU.")] = 
             table.add_row(file.stem, str(gpus), name, *sizes, f"{taken:.0f}", fits)
     console.print(table)
     need = kinds["adapters"]
-    cached, beside = ANSWERS * need.cached_per_answer / 1e9, need.per_gpu_writing(8) / 1e9
+    cached, sharded = ANSWERS * need.cached_per_answer / 1e9, need.per_gpu_writing(8) / 1e9
     console.print(
         f"Rollouts: {ANSWERS} answers of {SEQUENCE} tokens keep {cached:.0f} GB of keys and values. vLLM takes "
-        f"{beside:.0f} GB on each of the eight GPUs that write them together, besides the above."
+        f"{sharded:.0f} GB on each of the eight GPUs that write them together, besides the above."
     )
 
 
