@@ -20,7 +20,10 @@ English ones none in white noise of 10 and 0 dB, where the worst had -0.7."""
 UNSURE_LOGPROB = -0.7
 """The same of the unpadded window, from which the padded one is asked."""
 UNCLEAR_FRAMES = 150
-"""Log-mel frames from which a window can be found unclear: of a single word the recognizer is no surer."""
+"""Log-mel frames from which that is enough: of a single word the recognizer is no surer."""
+UNCLEAR_WORDS = 3
+"""Words of a shorter window that are invented if both encodings doubt them and they differ. Of 486 short English ones,
+in six voices, clean and in white noise of 10 and 0 dB, four are found unclear; none of them was written rightly."""
 CONFIDENT_LOGPROB = -0.25
 """Mean log-probability from which words count as spoken whatever the no-speech probability, as in Whisper."""
 MAX_REPEATED = 3
@@ -48,9 +51,21 @@ def silent(hypothesis: Hypothesis) -> bool:
     return hypothesis.no_speech > MAX_NO_SPEECH and hypothesis.logprob < CONFIDENT_LOGPROB
 
 
-def unclear(padded: Hypothesis) -> bool:
-    """Whether somebody speaks of whom no word is believed, as in a language that the model was not taught."""
-    return padded.no_speech < UNCLEAR_NO_SPEECH and padded.logprob < UNCLEAR_LOGPROB
+def unsure(first: Hypothesis, frames: int) -> bool:
+    """Whether the padded window, of so many log-mel `frames` before the padding, might be found unclear."""
+    return frames >= UNCLEAR_FRAMES and first.logprob < UNSURE_LOGPROB
+
+
+def unclear(first: Hypothesis, padded: Hypothesis, frames: int) -> bool:
+    """Whether somebody speaks of whom no word is believed, as in a language that the model was not taught.
+
+    `first` transcribes the unpadded window, of so many log-mel `frames`.
+    """
+    if padded.no_speech >= UNCLEAR_NO_SPEECH or padded.logprob >= UNCLEAR_LOGPROB:
+        return False
+    words = plain_words(padded.text)
+    invented = first.logprob < UNCLEAR_LOGPROB and words != plain_words(first.text) and len(words) >= UNCLEAR_WORDS
+    return frames >= UNCLEAR_FRAMES or invented
 
 
 def looping(hypothesis: Hypothesis) -> bool:

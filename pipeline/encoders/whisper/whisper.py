@@ -23,7 +23,6 @@ from pipeline.encoders.whisper.guards import (
     MAX_NO_SPEECH,
     MAX_REPEATED,
     MIN_LOGPROB,
-    UNCLEAR_FRAMES,
     UNSURE_LOGPROB,
     Hypothesis,
     doubtful,
@@ -34,6 +33,7 @@ from pipeline.encoders.whisper.guards import (
     said_again,
     silent,
     unclear,
+    unsure,
 )
 from pipeline.encoders.whisper.text_decoder import opened
 from pipeline.encoders.whisper.windows import Cut, cut_anywhere, cut_at_sentence
@@ -295,7 +295,7 @@ class WhisperStream:
         first = self._decode(encoding, self._context, guess=flat(self._latest))
         self._unclear = False
         hypothesis: Hypothesis | None = first
-        if doubtful(first) or (last and self._may_be_unclear and first.logprob < UNSURE_LOGPROB):
+        if doubtful(first) or (last and self._nothing_sure and unsure(first, len(self._mel))):
             hypothesis = self._second_opinion(log_mels, first) if last else None
         if hypothesis:
             self._latest = (*committed, *self._news(hypothesis))
@@ -308,9 +308,9 @@ class WhisperStream:
         return encoding
 
     @property
-    def _may_be_unclear(self) -> bool:
-        """Whether the turn is long enough to tell, and no word of it is certain yet."""
-        return len(self._mel) >= UNCLEAR_FRAMES and not self._past and not self._agreement.committed
+    def _nothing_sure(self) -> bool:
+        """Whether no word of the turn is certain yet."""
+        return not self._past and not self._agreement.committed
 
     def _news(self, hypothesis: Hypothesis) -> list[Unit]:
         """The words of `hypothesis` after the committed ones, which stay as they are even if a comma appears."""
@@ -342,7 +342,7 @@ class WhisperStream:
             hypothesis = self._decode(encoding, temperature=temperature)
             if silent(hypothesis):
                 return None
-            if not temperature and self._may_be_unclear and unclear(hypothesis):
+            if not temperature and self._nothing_sure and unclear(first, hypothesis, len(self._mel)):
                 self._unclear = True
                 return None
             # A repetition in both encodings was really spoken.

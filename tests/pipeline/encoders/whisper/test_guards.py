@@ -11,6 +11,7 @@ from pipeline.encoders.whisper.guards import (
     runaway,
     said_again,
     silent,
+    unclear,
 )
 
 GOOD = Hypothesis((1, 2, 3), " How do I boil an egg?", logprob=-0.1, no_speech=0.05, unfinished=False)
@@ -87,3 +88,23 @@ def test_unsure_words_are_doubted_but_neither_silent_nor_looping() -> None:
 def test_repetition_compresses_and_speech_does_not() -> None:
     assert compression(" who painted the Mona Lisa" * 10) > 2.4
     assert compression(GOOD.text) < 1.5
+
+
+@pytest.mark.parametrize(
+    ("first", "padded", "frames", "expected"),
+    [
+        (("Mass is free, how?", -1.17), ("Masses to be held.", -0.99), 139, True),
+        (("Mass is free, how?", -0.8), ("Masses to be held.", -0.99), 139, False),
+        (("masses to be held", -1.17), ("Masses to be held.", -0.99), 139, False),
+        (("Zagrope", -1.17), ("Sacrub", -1.22), 118, False),
+        (("Zagrope", -1.17), ("Sacrub", -1.22), 150, True),
+        (("Yes, please", -1.17), ("Yes, please.", -0.6), 150, False),
+    ],
+)
+def test_short_words_are_invented_if_both_encodings_doubt_them(
+    first: tuple[str, float], padded: tuple[str, float], frames: int, expected: bool
+) -> None:
+    def written(text: str, logprob: float) -> Hypothesis:
+        return replace(GOOD, text=text, logprob=logprob, no_speech=0.2)
+
+    assert unclear(written(*first), written(*padded), frames) is expected
