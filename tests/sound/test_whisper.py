@@ -194,7 +194,9 @@ def test_a_loop_is_heard_again_padded_to_thirty_seconds(
         text = padded if encoding.shape[1] == FULL_FRAMES // 2 else LOOP
         if text is None:
             return hypothesis
-        return replace(hypothesis, tokens=tuple(whisper.tokens(text.strip())), text=text, no_speech=no_speech)
+        return replace(
+            hypothesis, tokens=tuple(whisper.vocabulary.tokens(text.strip())), text=text, no_speech=no_speech
+        )
 
     monkeypatch.setattr(whisper, "decode", looping)
     stream = whisper.open()

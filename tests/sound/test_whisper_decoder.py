@@ -12,13 +12,14 @@ import pytest
 
 from pipeline.encoders.logmel import LogMel
 from pipeline.encoders.whisper.text_decoder import TextDecoder, Written
+from pipeline.encoders.whisper.vocabulary import Vocabulary
 from pipeline.encoders.whisper.weights_file import WeightsFile
 from pipeline.encoders.whisper.whisper import Encoding, WhisperEncoder
 from pipeline.weights.store import ModelStore
 from tests.support.speech import RECORDINGS
 
-END, PROMPT, NO_SPEECH = 50256, (50257, 50362), 50361
-"""Tokens of Whisper tiny.en: the end of the text, the start of a transcript without time stamps, no speech."""
+PROMPT = (50257, 50362)
+"""Tokens of Whisper tiny.en: the start of a transcript without time stamps."""
 LIMIT = 60
 
 
@@ -29,7 +30,7 @@ def folder() -> Path:
 
 @pytest.fixture(scope="module")
 def decoder(folder: Path) -> TextDecoder:
-    return TextDecoder(folder, True, 1, END, NO_SPEECH)
+    return TextDecoder(folder, True, 1, Vocabulary(folder))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def write(decoder: TextDecoder, encoding: Encoding, prefix: Sequence[int] = (), 
 
 @pytest.mark.parametrize("quantized", [True, False])
 def test_it_writes_what_ctranslate2_writes(folder: Path, encodings: list[Encoding], quantized: bool) -> None:
-    decoder = TextDecoder(folder, quantized, 1, END, NO_SPEECH)
+    decoder = TextDecoder(folder, quantized, 1, Vocabulary(folder))
     model = ctranslate2.models.Whisper(str(folder), compute_type="int8" if quantized else "float32")
     for encoding in encodings:
         storage = ctranslate2.StorageView.from_array(encoding)

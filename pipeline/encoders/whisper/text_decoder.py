@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnxruntime import SessionOptions
 
 from pipeline.encoders.whisper.decoder_graph import DecoderShape, crossing_graph, crossing_names, tokens_graph
+from pipeline.encoders.whisper.vocabulary import Vocabulary
 from pipeline.encoders.whisper.weights_file import WeightsFile
 from tts.engines.onnx_session import cpu_session
 
@@ -34,10 +35,10 @@ class Written:
     """Probability that there is no speech."""
 
 
-def opened(folder: Path, quantized: bool, threads: int, end_of_text: int, no_speech: int) -> "TextDecoder | None":
+def opened(folder: Path, quantized: bool, threads: int, vocabulary: Vocabulary) -> "TextDecoder | None":
     """A `TextDecoder` of these; None, and a warning, if the weights cannot be used."""
     try:
-        return TextDecoder(folder, quantized, threads, end_of_text, no_speech)
+        return TextDecoder(folder, quantized, threads, vocabulary)
     except ValueError as error:
         log.warning("transcripts are written again at every pass instead of checked: %s", error)
         return None
@@ -47,22 +48,22 @@ class TextDecoder:
     """The text decoder of a Whisper model; shared by all conversations, safe in several threads.
 
     `folder` is that of the CTranslate2 model whose weights it uses. `quantized`: int8 arithmetic instead of float32.
-    `end_of_text` and `no_speech` are the tokens that say so. Raises `ValueError` if the weights cannot be used.
+    Raises `ValueError` if the weights cannot be used.
     """
 
-    def __init__(self, folder: Path, quantized: bool, threads: int, end_of_text: int, no_speech: int) -> None:
+    def __init__(self, folder: Path, quantized: bool, threads: int, vocabulary: Vocabulary) -> None:
         config = json.loads((folder / "config.json").read_text())
         weights = WeightsFile(folder / "model.bin")
         shape = DecoderShape(weights)
         if shape.parameters * (1 if quantized else 4) > _LARGEST:
             raise ValueError(f"{folder} is too large for one graph in float32; int8 would fit")
-        self._end_of_text = end_of_text
-        self._no_speech = no_speech
+        self._end_of_text = vocabulary.end_of_text
+        self._no_speech = vocabulary.no_speech
         # One row of it is read for a token, so it stays in the file.
         self._embeddings = weights.rows("decoder/embeddings/weight")
         self._positions = weights.floats("decoder/position_encodings/encodings")
         self._suppressed = _mask(shape.vocabulary, config["suppress_ids"])
-        self._suppressed[end_of_text + 1 :] = _NEVER
+        self._suppressed[vocabulary.end_of_text + 1 :] = _NEVER
         self._not_first = _mask(shape.vocabulary, config["suppress_ids_begin"])
         self._nothing = np.zeros((shape.layers, 2, shape.heads, 0, shape.head), np.float32)
         self._heard = crossing_names(shape)

@@ -13,12 +13,11 @@ os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8")
 import ctranslate2
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from audio.pcm import INPUT_RATE, Pcm
 from pipeline.encoders.encoder import Glance, Heard
 from pipeline.encoders.logmel import HOP, LogMel, LogMels, scaled
-from pipeline.encoders.whisper.agreement import UNSPACED, Agreement, Unit, flat
+from pipeline.encoders.whisper.agreement import Agreement, Unit, flat
 from pipeline.encoders.whisper.guards import (
     MAX_NO_SPEECH,
     MAX_REPEATED,
@@ -36,6 +35,7 @@ from pipeline.encoders.whisper.guards import (
     unsure,
 )
 from pipeline.encoders.whisper.text_decoder import opened
+from pipeline.encoders.whisper.vocabulary import Vocabulary
 from pipeline.encoders.whisper.windows import Cut, cut_anywhere, cut_at_sentence
 
 FULL_FRAMES = 3000
@@ -94,10 +94,8 @@ class WhisperEncoder:
             inter_threads=max(1, (os.cpu_count() or 1) // threads),
             intra_threads=threads,
         )
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._end_of_text = self._id("<|endoftext|>")
-        no_speech = self._tokenizer.token_to_id("<|nospeech|>") or self._id("<|nocaptions|>")
-        self._text_decoder = opened(folder, compute_type == "int8", threads, self._end_of_text, no_speech)
+        self.vocabulary = Vocabulary(folder)
+        self._text_decoder = opened(folder, compute_type == "int8", threads, self.vocabulary)
         self.hop_samples = round(hop_s * INPUT_RATE)
         self.n_mels: int = self._model.n_mels
         self._silences = {
@@ -152,8 +150,9 @@ class WhisperEncoder:
         `context` is the transcript before the window. `prefix_logprob` is the mean log-probability of the prefix, which
         is not computed again. `guess`, an earlier transcript, is checked instead of written again.
         """
-        past = (self._id("<|startofprev|>"), *context) if context else ()
-        prompt = [*past, *self._task(language), self._id("<|notimestamps|>")]
+        vocabulary = self.vocabulary
+        past = (vocabulary.id("<|startofprev|>"), *context) if context else ()
+        prompt = [*past, *vocabulary.task(language), vocabulary.id("<|notimestamps|>")]
         if self._text_decoder is not None and len(guess) >= LEAST_GUESS and not temperature:
             news = self._text_decoder.write(encoding[0], prompt, len(past), prefix, guess, limit)
             written, logprob, no_speech = [*prefix, *news.tokens], news.logprob, news.no_speech
@@ -173,10 +172,10 @@ class WhisperEncoder:
             )
             written, no_speech = result.sequences_ids[0], result.no_speech_prob
             logprob = result.scores[0] * len(written)
-        tokens = tuple(token for token in written if token < self._end_of_text)
+        tokens = tuple(token for token in written if token < vocabulary.end_of_text)
         return Hypothesis(
             tokens=tokens,
-            text=self.text(tokens),
+            text=vocabulary.text(tokens),
             logprob=(prefix_logprob * len(prefix) + logprob) / (len(written) + 1),
             no_speech=no_speech,
             unfinished=len(written) >= limit,
@@ -185,48 +184,16 @@ class WhisperEncoder:
     def starts(self, encoding: Encoding, language: str, tokens: Sequence[int], frames: int) -> list[int]:
         """The log-mel frame in which each token begins, from the decoder's alignment heads."""
         (result,) = self._model.align(
-            ctranslate2.StorageView.from_array(encoding), self._task(language), [list(tokens)], frames
+            ctranslate2.StorageView.from_array(encoding), self.vocabulary.task(language), [list(tokens)], frames
         )
         found: dict[int, int] = {}
         for token, output in result.alignments:
             found.setdefault(token, 2 * output)
         return [found[index] for index in range(len(tokens))]
 
-    def units(self, tokens: Sequence[int], language: str) -> list[Unit]:
-        """Group tokens into words."""
-        units: list[Unit] = []
-        for token in tokens:
-            if language in UNSPACED:
-                begins = not units or "\ufffd" not in self.text(units[-1])
-            else:
-                begins = not units or self.text([token]).startswith(" ")
-            if begins:
-                units.append((token,))
-            else:
-                units[-1] += (token,)
-        return units
-
-    def tokens(self, text: str) -> list[int]:
-        """The tokens of `text` as it follows other words."""
-        return list(self._tokenizer.encode(f" {text}", add_special_tokens=False).ids)
-
-    def text(self, tokens: Sequence[int]) -> str:
-        """The text of `tokens`."""
-        return str(self._tokenizer.decode(list(tokens)))
-
     def _encode(self, features: LogMels) -> Encoding:
         encoded = self._model.encode(ctranslate2.StorageView.from_array(features[None]), to_cpu=True)
         return np.array(encoded, np.float32)
-
-    def _task(self, language: str) -> list[int]:
-        named = ("<|startoftranscript|>", *((language, "<|transcribe|>") if language else ()))
-        return [self._id(token) for token in named]
-
-    def _id(self, token: str) -> int:
-        found = self._tokenizer.token_to_id(token)
-        if found is None:
-            raise ValueError(f"the tokenizer has no {token}: is this a Whisper model?")
-        return int(found)
 
 
 class WhisperStream:
@@ -315,7 +282,7 @@ class WhisperStream:
     def _news(self, hypothesis: Hypothesis) -> list[Unit]:
         """The words of `hypothesis` after the committed ones, which stay as they are even if a comma appears."""
         prefix = sum(map(len, self._agreement.committed))
-        return self._whisper.units(hypothesis.tokens[prefix:], self._language)
+        return self._whisper.vocabulary.units(hypothesis.tokens[prefix:], self._language)
 
     def _decode(
         self,
@@ -397,4 +364,4 @@ class WhisperStream:
         self._mel.drop(cut.frame)
 
     def _text(self, units: Sequence[Unit]) -> str:
-        return self._whisper.text(flat(units))
+        return self._whisper.vocabulary.text(flat(units))

@@ -1,0 +1,51 @@
+"""The tokens of a Whisper model, and the words that they spell."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from pipeline.encoders.whisper.agreement import UNSPACED, Unit
+
+
+class Vocabulary:
+    """The vocabulary of the Whisper model in `folder`. Raises `ValueError` if the folder holds something else."""
+
+    def __init__(self, folder: Path) -> None:
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.end_of_text = self.id("<|endoftext|>")
+        self.no_speech: int = self._tokenizer.token_to_id("<|nospeech|>") or self.id("<|nocaptions|>")
+
+    def id(self, name: str) -> int:
+        """The token of this name. Raises `ValueError` if there is none."""
+        found = self._tokenizer.token_to_id(name)
+        if found is None:
+            raise ValueError(f"the tokenizer has no {name}: is this a Whisper model?")
+        return int(found)
+
+    def task(self, language: str) -> list[int]:
+        """The tokens that ask for a transcript in a `language`, as "<|en|>"; "" for a model that knows English only."""
+        named = ("<|startoftranscript|>", *((language, "<|transcribe|>") if language else ()))
+        return [self.id(token) for token in named]
+
+    def tokens(self, text: str) -> list[int]:
+        """The tokens of `text` as it follows other words."""
+        return list(self._tokenizer.encode(f" {text}", add_special_tokens=False).ids)
+
+    def text(self, tokens: Sequence[int]) -> str:
+        """The text of `tokens`."""
+        return str(self._tokenizer.decode(list(tokens)))
+
+    def units(self, tokens: Sequence[int], language: str) -> list[Unit]:
+        """Group tokens into words."""
+        units: list[Unit] = []
+        for token in tokens:
+            if language in UNSPACED:
+                begins = not units or "\ufffd" not in self.text(units[-1])
+            else:
+                begins = not units or self.text([token]).startswith(" ")
+            if begins:
+                units.append((token,))
+            else:
+                units[-1] += (token,)
+        return units
