@@ -204,6 +204,16 @@ def test_a_loop_is_heard_again_padded_to_thirty_seconds(
     assert normalised(stream.finish().text) == expected
 
 
+@pytest.mark.parametrize("block", [BLOCK, 10 * INPUT_RATE], ids=["as it is spoken", "at once"])
+def test_a_question_begins_with_a_capital_and_ends_with_its_mark(whisper: WhisperEncoder, block: int) -> None:
+    """tiny.en writes "who painted the Mona Lisa." of its own accord: a statement."""
+    stream = whisper.open()
+    push_all(stream, recording("turn_05.wav"), block)
+    heard = stream.finish().text
+    assert heard[0].isupper()
+    assert heard.endswith("?")
+
+
 def test_what_both_ways_of_encoding_repeat_was_really_said(whisper: WhisperEncoder) -> None:
     words = recording("turn_05.wav")
     heard = transcribe(whisper, np.concatenate([words, words]))

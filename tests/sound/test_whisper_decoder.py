@@ -1,15 +1,15 @@
 """Whisper's text decoder in ONNX Runtime: what CTranslate2 writes, whatever was guessed before."""
 
 import struct
-import wave
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
-import numpy as np
 import pytest
 
+from audio.pcm import INPUT_RATE
+from audio.sound_file import read_wav
 from pipeline.encoders.logmel import LogMel
 from pipeline.encoders.whisper.text_decoder import TextDecoder, Written
 from pipeline.encoders.whisper.vocabulary import Vocabulary
@@ -35,14 +35,14 @@ def decoder(folder: Path) -> TextDecoder:
 
 @pytest.fixture(scope="module")
 def encodings(folder: Path) -> list[Encoding]:
-    whisper, encodings = WhisperEncoder(folder, "int8", 1), []
-    for path in sorted(RECORDINGS.glob("turn_*.wav"))[:4]:
-        with wave.open(str(path)) as file:
-            pcm = (np.frombuffer(file.readframes(file.getnframes()), np.int16) / 32768).astype(np.float32)
-        mels = LogMel(whisper.n_mels)
-        mels.push(pcm)
-        encodings.append(whisper.encode(mels.unscaled()))
-    return encodings
+    return [encoded(folder, path.name) for path in sorted(RECORDINGS.glob("turn_*.wav"))[:4]]
+
+
+def encoded(folder: Path, name: str) -> Encoding:
+    whisper = WhisperEncoder(folder, "int8", 1)
+    mels = LogMel(whisper.n_mels)
+    mels.push(read_wav(RECORDINGS / name, INPUT_RATE))
+    return whisper.encode(mels.unscaled())
 
 
 def write(decoder: TextDecoder, encoding: Encoding, prefix: Sequence[int] = (), guess: Sequence[int] = ()) -> Written:
@@ -100,6 +100,16 @@ def test_it_goes_on_after_a_prefix(decoder: TextDecoder, encodings: list[Encodin
         for guess in ((), words, words[:5], words[1:]):
             assert write(decoder, encoding, words[:4], guess).tokens == words[4:]
         assert write(decoder, encoding, words).tokens == ()
+
+
+def test_only_what_follows_other_words_begins_with_a_small_letter(folder: Path, decoder: TextDecoder) -> None:
+    vocabulary = Vocabulary(folder)
+    context = (vocabulary.id("<|startofprev|>"), *vocabulary.tokens("I want to know, and please tell me at once,"))
+    encoding = encoded(folder, "turn_05.wav")
+    fresh = decoder.write(encoding[0], PROMPT, 0, (), (), LIMIT)
+    later = decoder.write(encoding[0], (*context, *PROMPT), len(context), (), (), LIMIT)
+    assert vocabulary.text(fresh.tokens).startswith(" Who")
+    assert vocabulary.text(later.tokens).startswith(" who")
 
 
 def test_it_stops_at_the_limit(decoder: TextDecoder, encodings: list[Encoding]) -> None:

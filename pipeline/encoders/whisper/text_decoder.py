@@ -65,6 +65,7 @@ class TextDecoder:
         self._suppressed = _mask(shape.vocabulary, config["suppress_ids"])
         self._suppressed[vocabulary.end_of_text + 1 :] = _NEVER
         self._not_first = _mask(shape.vocabulary, config["suppress_ids_begin"])
+        self._not_at_the_start = self._not_first + _mask(shape.vocabulary, list(vocabulary.lower_case))
         self._nothing = np.zeros((shape.layers, 2, shape.heads, 0, shape.head), np.float32)
         self._heard = crossing_names(shape)
         self._crossing, self._tokens = (
@@ -82,8 +83,9 @@ class TextDecoder:
     ) -> Written:
         """Write the likeliest text for `audio` [outputs, width], token by token, in at most `limit` tokens.
 
-        The text begins with `prefix`. The token at `start` of the `prompt` begins the transcript. As far as `guess`, an
-        earlier text with the same prefix, is what would be written, it takes one pass; each other token takes one more.
+        The text begins with `prefix`. The token at `start` of the `prompt` begins the transcript, with a capital letter
+        unless something was said before. As far as `guess`, an earlier text with the same prefix, is what would be
+        written, it takes one pass; each other token takes one more.
         """
         heard = dict(zip(self._heard, self._crossing.run(None, {"audio": audio}), strict=True))
         known = [*prompt, *prefix]
@@ -92,7 +94,8 @@ class TextDecoder:
         rows = [start, *range(len(known) - 1, len(known) + len(draft))]
         logits, past = self._run([*known, *draft], self._nothing, heard, rows)
         no_speech = float(np.exp(_logprobs(logits[0])[self._no_speech]))
-        mask = self._suppressed if prefix else self._suppressed + self._not_first
+        not_first = self._not_first if start else self._not_at_the_start
+        mask = self._suppressed if prefix else self._suppressed + not_first
         tokens: list[int] = []
         total = 0.0
         row = 1

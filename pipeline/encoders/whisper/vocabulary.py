@@ -7,6 +7,9 @@ from tokenizers import Tokenizer
 
 from pipeline.encoders.whisper.agreement import UNSPACED, Unit
 
+_SPACE = "\u0120"
+"""Stands for a space at the beginning of a token."""
+
 
 class Vocabulary:
     """The vocabulary of the Whisper model in `folder`. Raises `ValueError` if the folder holds something else."""
@@ -14,6 +17,8 @@ class Vocabulary:
     def __init__(self, folder: Path) -> None:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.end_of_text = self.id("<|endoftext|>")
+        self.lower_case = self._lower_case()
+        """Tokens that begin a word with a small letter without an accent."""
         self.no_speech: int = self._tokenizer.token_to_id("<|nospeech|>") or self.id("<|nocaptions|>")
 
     def id(self, name: str) -> int:
@@ -36,6 +41,11 @@ class Vocabulary:
         """The text of `tokens`."""
         return str(self._tokenizer.decode(list(tokens)))
 
+    def capitalized(self, tokens: Sequence[int]) -> list[int]:
+        """The first word of `tokens`, with a capital letter."""
+        word = self.text(tokens).split(maxsplit=1)[0]
+        return self.tokens(word[:1].upper() + word[1:])
+
     def units(self, tokens: Sequence[int], language: str) -> list[Unit]:
         """Group tokens into words."""
         units: list[Unit] = []
@@ -49,3 +59,7 @@ class Vocabulary:
             else:
                 units[-1] += (token,)
         return units
+
+    def _lower_case(self) -> frozenset[int]:
+        spelled = self._tokenizer.get_vocab().items()
+        return frozenset(token for text, token in spelled if "a" <= text.removeprefix(_SPACE)[:1] <= "z")

@@ -147,8 +147,9 @@ class WhisperEncoder:
     ) -> Hypothesis:
         """Transcribe a window in at most `limit` tokens, of which `prefix` are the first.
 
-        `context` is the transcript before the window. `prefix_logprob` is the mean log-probability of the prefix, which
-        is not computed again. `guess`, an earlier transcript, is checked instead of written again.
+        `context` is the transcript before the window. Without any, the text begins with a capital letter: where tiny.en
+        begins with a small one, it ends questions with a full stop. `prefix_logprob` is the mean log-probability of the
+        prefix, which is not computed again. `guess`, an earlier transcript, is checked instead of written again.
         """
         vocabulary = self.vocabulary
         past = (vocabulary.id("<|startofprev|>"), *context) if context else ()
@@ -157,21 +158,10 @@ class WhisperEncoder:
             news = self._text_decoder.write(encoding[0], prompt, len(past), prefix, guess, limit)
             written, logprob, no_speech = [*prefix, *news.tokens], news.logprob, news.no_speech
         else:
-            (result,) = self._model.generate(
-                ctranslate2.StorageView.from_array(encoding),
-                [[*prompt, *prefix]],
-                beam_size=1,
-                # CTranslate2 takes half of it, or what the prompt leaves, whichever is less.
-                max_length=max(2 * limit, limit + len(prompt)),
-                # It counts the prefix as written before, and would not let the text end right after it.
-                suppress_blank=not prefix,
-                sampling_topk=0 if temperature else 1,
-                sampling_temperature=temperature or 1.0,
-                return_scores=True,
-                return_no_speech_prob=True,
-            )
-            written, no_speech = result.sequences_ids[0], result.no_speech_prob
-            logprob = result.scores[0] * len(written)
+            written, logprob, no_speech = self._generate(encoding, [*prompt, *prefix], bool(prefix), limit, temperature)
+            if not context and not prefix and vocabulary.lower_case.intersection(written[:1]):
+                prefix, prefix_logprob = vocabulary.capitalized(written), logprob / (len(written) + 1)
+                written, logprob, _ = self._generate(encoding, [*prompt, *prefix], True, limit, temperature)
         tokens = tuple(token for token in written if token < vocabulary.end_of_text)
         return Hypothesis(
             tokens=tokens,
@@ -190,6 +180,29 @@ class WhisperEncoder:
         for token, output in result.alignments:
             found.setdefault(token, 2 * output)
         return [found[index] for index in range(len(tokens))]
+
+    def _generate(
+        self, encoding: Encoding, prompt: Sequence[int], goes_on: bool, limit: int, temperature: float
+    ) -> tuple[list[int], float, float]:
+        """What follows the prompt, the sum of its log-probabilities, and the no-speech probability.
+
+        `goes_on`: the prompt holds words of the window, which are returned along with what follows.
+        """
+        (result,) = self._model.generate(
+            ctranslate2.StorageView.from_array(encoding),
+            [list(prompt)],
+            beam_size=1,
+            # CTranslate2 takes half of it, or what the prompt leaves, whichever is less.
+            max_length=max(2 * limit, limit + len(prompt)),
+            # It counts such words as written before, and would not let the text end right after them.
+            suppress_blank=not goes_on,
+            sampling_topk=0 if temperature else 1,
+            sampling_temperature=temperature or 1.0,
+            return_scores=True,
+            return_no_speech_prob=True,
+        )
+        written = result.sequences_ids[0]
+        return written, result.scores[0] * len(written), result.no_speech_prob
 
     def _encode(self, features: LogMels) -> Encoding:
         encoded = self._model.encode(ctranslate2.StorageView.from_array(features[None]), to_cpu=True)
