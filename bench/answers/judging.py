@@ -175,7 +175,8 @@ class InWordsOfPeople:
     def holds(self, said: str, question: str) -> bool:
         text = _statements(said, question)
         refuses = re.search(r"[{}\[\]<>]|\b(?:sorry|cannot|can't|couldn't|unable|failed)\b", said.lower())
-        return bool(_words(text)) and not refuses and set(numbers_in(text)) <= set(numbers_in(question))
+        numbers = set(numbers_in(_PRONOUN.sub(" ", text)))
+        return bool(_words(text)) and not refuses and numbers <= set(numbers_in(question))
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ _SEPARATOR = re.compile(r",\s*(?:and\s)?|\s+and\s+|\s+or\s+|[;\n]+|\.\s+")
 _CONCLUSION = re.compile(r"\b(?:so|therefore|thus|hence|answer is)\b")
 _TRUTH = re.compile(r"(?:^|[.!:;]\s+)(?:so,? |then,? |therefore,? )?(yes|no)\b(?! (?:is|was|would)\b)|\b(yes|no)[.!]?$")
 _BOTH = re.compile(r"\byes\b.{0,12}\bno\b|\bno\b.{0,12}\byes\b|\byes,? \w+(?: \w+)?(?: are| is)?(?: not|n't)\b")
-_PRONOUN = re.compile(r"\b(?:the|this|that|which|each|every|another|any) one\b|\bone of\b")
+_PRONOUN = re.compile(r"\b(?:the|this|that|which|each|every|another|any) one\b|\bone (?:of|moment)\b")
 _CLOCK = re.compile(r"\b(\d{1,2}):00\b")
 _WORD = re.compile(r"[a-z]+")
 _ALTERNATIVE = re.compile(r"[,.;]? ?(?:or|and|to|,|-|/) ?(?:even )?")

@@ -237,6 +237,8 @@ def test_a_number(said: str, right: bool) -> None:
         (Members(("red", "blue", "green"), 2), "Red, blue, and crimson.", False),
         (Members(("red", "blue", "green"), 2), "Red, crimson.", False),
         (InWordsOfPeople(), "Your timer is running.", True),
+        (InWordsOfPeople(), "One moment, please. The timer has started.", True),
+        (InWordsOfPeople(), "The timer is set for one minute.", False),
         (InWordsOfPeople(), '{"name": "set_timer"}', False),
         (InWordsOfPeople(), "Sorry, I can't do that.", False),
         (InWordsOfPeople(), "For how long?", False),
