@@ -90,10 +90,12 @@ def own_tasks(count: int, seed: int = 0, half: Half | None = None) -> list[Task]
 
 
 def spoken_by(tasks: Sequence[Task], voices: Sequence[Voice]) -> list[Task]:
-    """The tasks spoken by one voice after the other."""
+    """The tasks spoken by one voice after the other, another one first in each round: kinds take turns, too."""
+    count = len(voices)
+    speakers = (voices[(number + number // count) % count] for number in range(len(tasks)))
     return [
-        replace(task, audio=tuple(Synthesized(turn, voices[number % len(voices)]) for turn in task.turns))
-        for number, task in enumerate(tasks)
+        replace(task, audio=tuple(Synthesized(turn, voice) for turn in task.turns))
+        for task, voice in zip(tasks, speakers, strict=True)
     ]
 
 

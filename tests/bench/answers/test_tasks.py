@@ -9,11 +9,12 @@ import pytest
 from bench.answers.asking import Answered
 from bench.answers.judging import Number
 from bench.answers.report import Report, Run, earlier_run
-from bench.answers.tasks import KINDS, OWN_QUESTIONS, own_tasks, published_tasks
-from bench.conversations.questions import AudioFile, Question, numbers_in
+from bench.answers.tasks import KINDS, OWN_QUESTIONS, own_tasks, published_tasks, spoken_by
+from bench.conversations.questions import AudioFile, Question, Synthesized, numbers_in
 from bench.conversations.thinking import CannotAsk
 from bench.corpus import BadCorpus
 from bench.report import Output
+from tests.support.scripted import ScriptedVoice
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -34,6 +35,13 @@ def test_the_two_halves_share_no_question_and_every_template(count: int) -> None
     if count == OWN_QUESTIONS:
         calls = [Counter(task.call.name if task.call else "" for task in half) for half in (tuning, held_out)]
         assert calls[0].keys() == calls[1].keys()
+
+
+def test_every_voice_asks_questions_of_every_kind() -> None:
+    voices = [ScriptedVoice() for _ in KINDS]
+    spoken = spoken_by(own_tasks(len(KINDS) ** 2), voices)
+    asked = {(task.kind, id(audio.voice)) for task in spoken for audio in task.audio if isinstance(audio, Synthesized)}
+    assert len(asked) == len(KINDS) * len(voices)
 
 
 @pytest.mark.parametrize("seed", range(5))
