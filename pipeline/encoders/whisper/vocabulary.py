@@ -10,6 +10,9 @@ from pipeline.encoders.whisper.agreement import UNSPACED, Unit
 _SPACE = "\u0120"
 """Stands for a space at the beginning of a token."""
 
+_LATIN_MARKS = frozenset(".,;:!?")
+_OTHER_MARKS = "。，、！？；：…"
+
 
 class Vocabulary:
     """The vocabulary of the Whisper model in `folder`. Raises `ValueError` if the folder holds something else."""
@@ -19,6 +22,8 @@ class Vocabulary:
         self.end_of_text = self.id("<|endoftext|>")
         self.lower_case = self._lower_case()
         """Tokens that begin a word with a small letter without an accent."""
+        self.marks = self._marks()
+        """Tokens of nothing but marks that end a sentence or a clause."""
         self.no_speech: int = self._tokenizer.token_to_id("<|nospeech|>") or self.id("<|nocaptions|>")
 
     def id(self, name: str) -> int:
@@ -63,3 +68,9 @@ class Vocabulary:
     def _lower_case(self) -> frozenset[int]:
         spelled = self._tokenizer.get_vocab().items()
         return frozenset(token for text, token in spelled if "a" <= text.removeprefix(_SPACE)[:1] <= "z")
+
+    def _marks(self) -> frozenset[int]:
+        spelled = self._tokenizer.get_vocab().items()
+        latin = {token for text, token in spelled if set(text) <= _LATIN_MARKS}
+        others = (self._tokenizer.encode(mark, add_special_tokens=False).ids for mark in _OTHER_MARKS)
+        return frozenset(latin.union(*(ids for ids in others if len(ids) == 1)))

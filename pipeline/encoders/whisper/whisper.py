@@ -228,7 +228,7 @@ class WhisperStream:
         """Transcript of the closed windows."""
         self._context: tuple[int, ...] = ()
         """The last tokens of the closed windows."""
-        self._agreement = Agreement()
+        self._agreement = Agreement(whisper.vocabulary.marks)
         self._latest: tuple[Unit, ...] = ()
         """The last hypothesis that passed the guards. It begins with the committed words."""
         self._logprob = 0.0
@@ -249,8 +249,9 @@ class WhisperStream:
             encoding = self._look()
             if len(self._mel) >= SENTENCE_FRAMES:
                 self._close_early(encoding)
-        committed = self._agreement.committed
-        return Heard(self._past + self._text(committed), self._text(self._latest[len(committed) :]))
+        committed = flat(self._agreement.committed)
+        text = self._whisper.vocabulary.text
+        return Heard(self._past + text(committed), text(flat(self._latest)[len(committed) :]))
 
     def finish(self) -> Heard:
         """See `EncoderStream`. Runs a last pass, and an expensive one only where the guards doubt the first."""
@@ -278,7 +279,7 @@ class WhisperStream:
         if doubtful(first) or (last and self._nothing_sure and unsure(first, len(self._mel))):
             hypothesis = self._second_opinion(log_mels, first) if last else None
         if hypothesis:
-            self._latest = (*committed, *self._news(hypothesis))
+            self._latest = self._units(hypothesis)
             self._logprob = hypothesis.logprob
             if hypothesis.logprob >= UNSURE_LOGPROB:  # close passes agree on what they invent, too
                 self._agreement.update(self._latest)
@@ -292,10 +293,11 @@ class WhisperStream:
         """Whether no word of the turn is certain yet."""
         return not self._past and not self._agreement.committed
 
-    def _news(self, hypothesis: Hypothesis) -> list[Unit]:
-        """The words of `hypothesis` after the committed ones, which stay as they are even if a comma appears."""
-        prefix = sum(map(len, self._agreement.committed))
-        return self._whisper.vocabulary.units(hypothesis.tokens[prefix:], self._language)
+    def _units(self, hypothesis: Hypothesis) -> tuple[Unit, ...]:
+        """The words of `hypothesis`. The committed ones stay as they are; marks may follow the last of them."""
+        known = self._agreement.committed[:-1]
+        rest = hypothesis.tokens[len(flat(known)) :]
+        return (*known, *self._whisper.vocabulary.units(rest, self._language))
 
     def _decode(
         self,
@@ -336,7 +338,7 @@ class WhisperStream:
         if hypothesis.no_speech > MAX_NO_SPEECH or hypothesis.logprob < MIN_LOGPROB:
             return None
         committed = self._agreement.committed
-        units = [*committed, *self._news(hypothesis)]
+        units = [*self._units(hypothesis)]
         while len(again := said_again([plain(self._text([unit])) for unit in units])) > MAX_REPEATED:
             if again.stop <= len(committed):
                 return None
@@ -352,7 +354,7 @@ class WhisperStream:
             if not self._latest:
                 self._close_anywhere(encoding)
             return
-        sure = self._latest[: min(len(self._agreement.committed), len(self._latest) - 1)]
+        sure = self._latest[: max(len(self._agreement.committed) - 1, 0)]  # the marks after the last one are open
         ends = [word for word, unit in enumerate(sure, 1) if self._text([unit]).endswith(SENTENCE_MARKS)]
         if ends and (cut := cut_at_sentence(self._mel.unscaled(), self._starts(encoding), ends)):
             self._close(cut)
@@ -372,7 +374,7 @@ class WhisperStream:
         said, kept = self._latest[: cut.word], self._latest[cut.word :]
         self._past += self._text(said)
         self._context = (*self._context, *flat(said))[-CONTEXT_TOKENS:]
-        self._agreement = Agreement(self._agreement.committed[cut.word :], kept)
+        self._agreement = Agreement(self._whisper.vocabulary.marks, self._agreement.committed[cut.word :], kept)
         self._latest = kept
         self._mel.drop(cut.frame)
 

@@ -39,10 +39,20 @@ def test_what_was_committed_stays_when_the_next_hypothesis_is_shorter() -> None:
 
 
 def test_a_window_goes_on_from_what_was_carried_over() -> None:
-    agreement = Agreement(words("carried"), words("carried over here now"))
+    agreement = Agreement((), words("carried"), words("carried over here now"))
     for _ in range(PASSES - 1):
         agreement.update(words("carried over here now again"))
     assert committed(agreement) == "carried over here"
+
+
+def test_the_mark_after_the_last_word_may_change() -> None:
+    agreement = Agreement(marks=[ord(mark) for mark in ",.?"])
+    for news in ("robert,", "robert, who", "robert, who came"):
+        agreement.update(words(f"before {news}"))
+    assert committed(agreement) == "before robert"
+    for _ in range(PASSES):
+        agreement.update(words("before robert. who came last?"))
+    assert committed(agreement) == "before robert. who"
 
 
 @given(tails=st.lists(st.lists(st.sampled_from([(1,), (2,), (3, 4)]), max_size=5), max_size=8))
