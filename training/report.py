@@ -104,7 +104,7 @@ def draw(figure: Figure, runs: Sequence[Path], stages: Sequence[str]) -> None:
     for at, values in enumerate(shares):
         ablated.plot([at] * len(values), values, "o", color="#2a6f97", alpha=0.6)
     ablated.set_xticks(range(len(names)), [_ABLATED[name] for name in names], fontsize=7)
-    ablated.set(title="Without its parts", ylim=(0.3, 1))
+    ablated.set(title="Without its parts", ylim=(0.2, 1))
 
 
 def _shares(runs: Sequence[Path], stage: str) -> list[float]:
