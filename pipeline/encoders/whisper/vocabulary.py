@@ -27,7 +27,7 @@ class Vocabulary:
         self.no_speech: int = self._tokenizer.token_to_id("<|nospeech|>") or self.id("<|nocaptions|>")
 
     def id(self, name: str) -> int:
-        """The token of this name. Raises `ValueError` if there is none."""
+        """The number of the token called `name`, such as "<|endoftext|>". Raises `ValueError` for an unknown name."""
         found = self._tokenizer.token_to_id(name)
         if found is None:
             raise ValueError(f"the tokenizer has no {name}: is this a Whisper model?")

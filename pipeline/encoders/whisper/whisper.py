@@ -158,10 +158,10 @@ class WhisperEncoder:
             news = self._text_decoder.write(encoding[0], prompt, len(past), prefix, guess, limit)
             written, logprob, no_speech = [*prefix, *news.tokens], news.logprob, news.no_speech
         else:
-            written, logprob, no_speech = self._generate(encoding, [*prompt, *prefix], bool(prefix), limit, temperature)
+            written, logprob, no_speech = self._generate(encoding, prompt, prefix, limit, temperature)
             if not context and not prefix and vocabulary.lower_case.intersection(written[:1]):
                 prefix, prefix_logprob = vocabulary.capitalized(written), logprob / (len(written) + 1)
-                written, logprob, _ = self._generate(encoding, [*prompt, *prefix], True, limit, temperature)
+                written, logprob, _ = self._generate(encoding, prompt, prefix, limit, temperature)
         tokens = tuple(token for token in written if token < vocabulary.end_of_text)
         return Hypothesis(
             tokens=tokens,
@@ -182,20 +182,17 @@ class WhisperEncoder:
         return [found[index] for index in range(len(tokens))]
 
     def _generate(
-        self, encoding: Encoding, prompt: Sequence[int], goes_on: bool, limit: int, temperature: float
+        self, encoding: Encoding, prompt: Sequence[int], prefix: Sequence[int], limit: int, temperature: float
     ) -> tuple[list[int], float, float]:
-        """What follows the prompt, the sum of its log-probabilities, and the no-speech probability.
-
-        `goes_on`: the prompt holds words of the window, which are returned along with what follows.
-        """
+        """The prefix and what follows it, the sum of the latter's log-probabilities, and the no-speech probability."""
         (result,) = self._model.generate(
             ctranslate2.StorageView.from_array(encoding),
-            [list(prompt)],
+            [[*prompt, *prefix]],
             beam_size=1,
             # CTranslate2 takes half of it, or what the prompt leaves, whichever is less.
             max_length=max(2 * limit, limit + len(prompt)),
-            # It counts such words as written before, and would not let the text end right after them.
-            suppress_blank=not goes_on,
+            # It counts the prefix as written before, and would not let the text end right after it.
+            suppress_blank=not prefix,
             sampling_topk=0 if temperature else 1,
             sampling_temperature=temperature or 1.0,
             return_scores=True,
@@ -338,7 +335,7 @@ class WhisperStream:
         if hypothesis.no_speech > MAX_NO_SPEECH or hypothesis.logprob < MIN_LOGPROB:
             return None
         committed = self._agreement.committed
-        units = [*self._units(hypothesis)]
+        units = list(self._units(hypothesis))
         while len(again := said_again([plain(self._text([unit])) for unit in units])) > MAX_REPEATED:
             if again.stop <= len(committed):
                 return None
