@@ -27,6 +27,7 @@ from audio.pcm import Pcm
 from pipeline.engine import Engine
 from realtime.protocol.audio_format import AudioFormat
 from realtime.serve import loaded, running
+from realtime.settings import Settings
 from tests.support.serving import SETTINGS, WIRE
 from tests.support.speech import INTELLIGIBLE, recordings, word_errors
 
@@ -90,8 +91,8 @@ async def joined(url: str, **options: Any) -> AsyncIterator[Client]:  # noqa: AN
 
 
 @asynccontextmanager
-async def agent() -> AsyncIterator[tuple[Engine, Client]]:
-    async with loaded(SETTINGS) as engine, running(engine, SETTINGS) as url, joined(url) as client:
+async def agent(settings: Settings = SETTINGS) -> AsyncIterator[tuple[Engine, Client]]:
+    async with loaded(settings) as engine, running(engine, settings) as url, joined(url) as client:
         yield engine, client
 
 
@@ -165,7 +166,9 @@ async def test_bad_events_are_answered_and_the_session_goes_on() -> None:
 
 
 async def test_commands_in_the_middle_of_an_answer() -> None:
-    async with agent() as (_, client):
+    # Nothing is slowed down, or each answer of a few words would have ended before the next one is asked for.
+    server = SETTINGS.server.model_copy(update={"answers_per_second": 1_000})
+    async with agent(SETTINGS.model_copy(update={"server": server})) as (_, client):
         item_id = (await client.begin_an_answer())["item_id"]
         delete = {"type": "conversation.item.delete", "item_id": item_id}
         cancel = {"type": "response.cancel"}
