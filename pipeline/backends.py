@@ -98,13 +98,14 @@ async def _llama(settings: PipelineSettings, store: ModelStore) -> Decoder:
     if known is not None and known.parameters:
         raise PlainError(f'{decoder.model} runs in transformers: set decoder.backend = "torch"')
     check_held(decoder.model, decoder.device, store, decoder.context_tokens * decoder.slots)
+    thoughts = decoder.thoughts or (known.thoughts if known is not None else "")
     return await LlamaDecoder.in_process(
         store.resolve(decoder.model),
         slots=decoder.slots,
         capacity=decoder.context_tokens,
         threads=decoder.threads,
         timeout_s=decoder.timeout_s,
-        thoughts=FORMATS.get(decoder.thoughts),
+        thoughts=FORMATS.get(thoughts),
     )
 
 

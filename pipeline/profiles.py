@@ -7,6 +7,7 @@ at once, and tests.
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from pipeline.thinking.schedule import Mode
 from pipeline.weights.machine import Machine
 from pipeline.weights.store import ModelStore, known_models
 
@@ -14,6 +15,8 @@ ProfileName = Literal["able", "tiny"]
 
 _MOST_SLOTS = 16
 """KV caches, which are allocated when the decoder is loaded."""
+_MOST_THOUGHTS = 240
+"""Tokens of thought for one answer: small models that are still thinking then have lost their way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,8 @@ class Profile:
     """Decoder threads, where the machine has as many cores."""
     temperature: float
     """Sampling temperature: a model that knows the answer should give it, and one that loops needs some chance."""
+    thinking: Mode
+    """When it thinks about hard questions."""
     sessions_per_core: float
     """Conversations at once whose answers begin within a second or two."""
     least_cores: int
@@ -44,6 +49,7 @@ class Profile:
                 "slots": self._slots(sessions),
                 "temperature": self.temperature,
             },
+            "agent": {"thinking": self.thinking, "think_about": "hard", "thought_budget": _MOST_THOUGHTS},
             "server": {"max_sessions": sessions},
         }
 
@@ -80,6 +86,7 @@ PROFILES: dict[ProfileName, Profile] = {
         context_tokens=4096,
         threads=2,
         temperature=0.1,
+        thinking="think_first",
         sessions_per_core=1,
         least_cores=2,
         overhead=1_400_000_000,
@@ -89,6 +96,7 @@ PROFILES: dict[ProfileName, Profile] = {
         context_tokens=2048,
         threads=1,
         temperature=0.3,
+        thinking="off",
         sessions_per_core=2,
         least_cores=1,
         overhead=700_000_000,

@@ -271,13 +271,15 @@ class AgentSettings(Section):
     """What the agent says to speech of which no words are recognized; "": nothing."""
     refusal: str = "Sorry, I can't answer that. Something is set up wrongly on my side, and asking again won't help."
     """What the agent says, once, when the decoder refuses for good; "": nothing."""
-    thinking: Literal["off", "before", "think_first", "speak_first"] = "off"
+    thinking: Literal["off", "before", "think_first", "speak_first"] = "think_first"
     """When a decoder that can think does so, unless the client chooses another mode."""
+    think_about: Literal["everything", "hard"] = "hard"
+    """Whether questions that ask for nothing to be worked out are answered at once in every mode."""
     think_tokens: int = Field(default=80, ge=1)
     """Tokens of a segment of thoughts."""
     speak_tokens: int = Field(default=20, ge=1)
     """Tokens of a segment of speech, which continues to the end of its clause."""
-    thought_budget: int = Field(default=800, ge=1)
+    thought_budget: int = Field(default=240, ge=1)
     """Tokens of thought for one answer."""
     prosody_note: bool = False
     """Whether a decoder that reads text gets a note on how a turn was said, if anything stands out."""
@@ -292,6 +294,8 @@ class StopgapSettings(Section):
     """Silence after a tool call until it is acknowledged; 0: never."""
     model_s: Seconds = 2.0
     """Silence before the first words of an answer until it is announced; 0: never."""
+    thought_s: Seconds = 0.3
+    """The same of an answer for which the model thinks before it speaks; 0: never."""
     again_s: float = Field(default=8.0, gt=0)
     """Silence until each further sign of life."""
     looking_up: str = "Let me look that up."
@@ -300,6 +304,8 @@ class StopgapSettings(Section):
     """Acknowledges any other tool."""
     thinking: str = "One moment, please."
     """Announces an answer that takes long."""
+    thoughtful: str = "Let me think."
+    """Announces an answer for which the model thinks before it speaks."""
     again: tuple[str, ...] = ("I am still on it.", "This takes a little longer.", "I am still waiting, sorry.")
     """The signs of life, in turn. After the last one the agent is silent."""
 

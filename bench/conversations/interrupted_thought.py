@@ -55,7 +55,9 @@ async def measure(times: int) -> list[float]:
         decoder=DecoderSettings(
             model=PROFILES["tiny"].decoder, context_tokens=2048, slots=4, threads=1, thoughts="qwen3", max_tokens=300
         ),
-        agent=AgentSettings(instructions="Be brief.", thinking="speak_first", streams=2, thought_budget=1000),
+        agent=AgentSettings(
+            instructions="Be brief.", thinking="speak_first", think_about="everything", streams=2, thought_budget=1000
+        ),
     )
     async with loaded(settings) as engine:
         assert isinstance(engine.decoder, LlamaDecoder)

@@ -162,10 +162,8 @@ def _order(chance: random.Random) -> tuple[str, str]:
     tall, middle, short = chance.sample(_NAMES, 3)
     asked, other = (tall, short) if chance.random() < 0.5 else (short, tall)
     answer = "yes" if asked == tall else "no"
-    return (
-        f"{tall} is taller than {middle}, and {middle} is taller than {short}. Is {asked} taller than {other}?",
-        answer,
-    )
+    question = f"Is {asked} taller than {other}, yes or no?"
+    return f"{tall} is taller than {middle}, and {middle} is taller than {short}. {question}", answer
 
 
 def _apples(chance: random.Random) -> tuple[str, str]:
@@ -179,7 +177,7 @@ def _apples(chance: random.Random) -> tuple[str, str]:
 def _walk(chance: random.Random) -> tuple[str, str]:
     steps = chance.randint(3, 12)
     back = steps if chance.random() < 0.5 else steps + chance.randint(1, 3)
-    text = f"I walk {steps} steps forward, turn around, and walk {back} steps. Am I back where I began?"
+    text = f"I walk {steps} steps forward, turn around, and walk {back} steps. Am I back where I began, yes or no?"
     return text, "yes" if back == steps else "no"
 
 
@@ -195,7 +193,7 @@ def _liars(chance: random.Random) -> tuple[str, str]:
     lies, claims_truth = chance.random() < 0.5, chance.random() < 0.5
     habit = "always lies" if lies else "always tells the truth"
     claim = "tells the truth" if claims_truth else "lies"
-    text = f"{first} {habit}. {second} says that {first} {claim}. Does {second} tell the truth?"
+    text = f"{first} {habit}. {second} says that {first} {claim}. Does {second} tell the truth, yes or no?"
     return text, "yes" if claims_truth != lies else "no"
 
 
@@ -212,8 +210,8 @@ def _kinds(chance: random.Random) -> tuple[str, str]:
     a, b, c = chance.sample(("singers", "bakers", "pilots", "painters", "sailors"), 3)
     text, answer = chance.choice(
         (
-            (f"All {a} are {b}, and all {b} are {c}. Are all {a} {c}?", "yes"),
-            (f"All {a} are {b}, and no {b} are {c}. Are any {a} {c}?", "no"),
+            (f"All {a} are {b}, and all {b} are {c}. Are all {a} {c}, yes or no?", "yes"),
+            (f"All {a} are {b}, and no {b} are {c}. Are any {a} {c}, yes or no?", "no"),
         )
     )
     return text, answer

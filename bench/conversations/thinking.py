@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-import numpy as np
 from openai.types.realtime import (
     AudioTranscription,
     ConversationItemInputAudioTranscriptionCompletedEvent,
@@ -35,6 +34,7 @@ from audio.errors import PlainError
 from audio.pcm import Pcm
 from bench.conversations.questions import Question, is_right
 from bench.report import BAD, GOOD, LINE, PALE, number, percentile
+from pipeline.answering.output_items import NOTHING_WRITTEN
 from pipeline.profiles import PROFILES
 from pipeline.thinking.schedule import MODE_OF_EFFORT, Mode
 from realtime.protocol.audio_format import WIRE_RATE
@@ -51,10 +51,6 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 OWN_QUESTIONS = 3
 """Few enough for all modes to take some minutes."""
 
-_INSTRUCTIONS = (
-    "You are a voice assistant. Work the question out step by step, in short sentences and plain words, "
-    "and say the answer at the end."
-)
 _BLOCK_SAMPLES = WIRE_RATE // 50
 _PATIENCE_S = 300
 """Longest wait for the end of an answer."""
@@ -188,12 +184,12 @@ def modes_named(names: str) -> list[Mode]:
 
 
 def thoughtful(settings: Settings, model: Path | None) -> Settings:
-    """`settings` with the GGUF `model`, if given. The embedded models do not think unless tags make them do so."""
+    """`settings` with the GGUF `model`, if given. The embedded models think in words that they were not taught."""
     decoder, embedded = settings.decoder, [profile.decoder for profile in PROFILES.values()]
     if model is not None:
         decoder = decoder.model_copy(update={"backend": "llama", "model": str(model)})
     elif decoder.backend == "llama" and decoder.model in embedded and not decoder.thoughts:
-        decoder = decoder.model_copy(update={"thoughts": "qwen3"})
+        decoder = decoder.model_copy(update={"thoughts": "plain"})
     return settings.model_copy(update={"decoder": decoder})
 
 
@@ -213,7 +209,7 @@ async def measure(
     progress: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Ask the server at `url` each of `questions` in each of `modes`, in a new session. Raises `PlainError`."""
-    await _ask(url, api_key, questions[-1], modes[0], max_tokens=1)  # the instructions are cached from here on
+    await _ask(url, api_key, questions[-1], modes[0], max_tokens=1)  # the server's instructions are cached from here on
     answers: list[Answered] = []
     # The order keeps a question from being asked twice in a row, which the server would have cached, and spreads
     # slowdowns of the machine over all modes.
@@ -248,7 +244,6 @@ async def _prepare(connection: Connection, mode: Mode, max_tokens: int | None) -
     heard = RealtimeAudioConfigInput(turn_detection=None, transcription=AudioTranscription(model="antiphon"))
     session = RealtimeSessionCreateRequest(
         type="realtime",
-        instructions=_INSTRUCTIONS,
         audio=RealtimeAudioConfig(input=heard),
         reasoning=RealtimeReasoning(effort=effort),
         max_output_tokens="inf" if max_tokens is None else max_tokens,
@@ -273,18 +268,16 @@ class Asking:
         """When the question's last sample was sent."""
 
     async def speak(self, pcm: Pcm) -> None:
-        """Send the question and then silence, until cancelled."""
+        """Send the question in real time, and ask for the answer."""
         loop = asyncio.get_running_loop()
-        began, sent, nothing = loop.time(), 0, np.zeros(_BLOCK_SAMPLES, np.float32)
-        while True:
-            block = pcm[sent : sent + _BLOCK_SAMPLES]
-            await self._connection.send_audio(block if len(block) else nothing)
-            sent += _BLOCK_SAMPLES
-            if self._asked is None and sent >= len(pcm):
-                self._asked = loop.time()
-                await self._connection.send(InputAudioBufferCommitEvent(type="input_audio_buffer.commit"))
-                await self._connection.send(ResponseCreateEvent(type="response.create"))
+        began = loop.time()
+        for sent in range(0, len(pcm), _BLOCK_SAMPLES):
             await asyncio.sleep(began + sent / WIRE_RATE - loop.time())
+            await self._connection.send_audio(pcm[sent : sent + _BLOCK_SAMPLES])
+        # The microphone is closed then: without turn detection, silence would be listened to as the next question.
+        self._asked = loop.time()
+        await self._connection.send(InputAudioBufferCommitEvent(type="input_audio_buffer.commit"))
+        await self._connection.send(ResponseCreateEvent(type="response.create"))
 
     async def listen(self) -> None:
         while not self._take(await self._connection.receive()):
@@ -317,8 +310,9 @@ class Asking:
 
     def _finish(self, response: RealtimeResponse) -> None:
         answered = self.answered
-        if response.status == "failed":
-            raise CannotAsk(f"{answered.question} got no answer: {failure_of(response)}")
+        failure = failure_of(response) if response.status == "failed" else ""
+        if failure and not failure.startswith(NOTHING_WRITTEN):
+            raise CannotAsk(f"{answered.question} got no answer: {failure}")
         answered.said = words_of(response)
         answered.right = is_right(answered.answer, answered.said)
         thinking = json.loads((response.metadata or {}).get("thinking", "{}"))

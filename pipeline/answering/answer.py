@@ -4,19 +4,20 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Collection
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 from audio.errors import first_error
-from audio.pcm import INPUT_RATE, Pcm
+from audio.pcm import Pcm
 from pipeline.answering.context import AnswerContext
 from pipeline.answering.delivery import Delivery
 from pipeline.answering.fallback import Apologetic, fault_of, refusal_code
 from pipeline.answering.gate import Gate
-from pipeline.answering.generation import write_what_fits
+from pipeline.answering.generation import mode_of, write_what_fits
 from pipeline.answering.output_items import OutputItems
 from pipeline.answering.speech_lead import SpeechLead
 from pipeline.answering.speech_stage import SpeechStage
-from pipeline.answering.stopgaps.patience import Patience
+from pipeline.answering.stopgaps.patience import Patience, patience_with_answer
 from pipeline.answering.text_stage import write_out
 from pipeline.commands import ItemReference, Respond, SessionSettings
 from pipeline.conversation.items import Item, Message
@@ -77,9 +78,6 @@ class Answer:
         self._released_at: int | None = None
         self.awaited_since = 0
         """The input sample since which, as far as is known, the listener waits for its first words."""
-        waits = context.engine.settings.stopgaps
-        first, again = round(waits.model_s * INPUT_RATE), round(waits.again_s * INPUT_RATE)
-        self._patience = Patience(first, again, (waits.thinking, *waits.again))
         self._lasting: str | None = None
         """The code of the lasting reason why it failed."""
 
@@ -243,7 +241,10 @@ class Answer:
             if stage is None:
                 await write_out(written.parts(), self._items)
             else:
-                await stage.run(written.parts(), None if self._is_stopgap else self._next_stopgap)
+                thinks = mode_of(self._settings, self._context, self._read()) in ("before", "think_first")
+                patience = patience_with_answer(self._context.engine.settings.stopgaps, thinks)
+                stopgaps = None if self._is_stopgap else partial(self._next_stopgap, patience)
+                await stage.run(written.parts(), stopgaps)
         except Exception as error:
             cause = first_error(error)
             # What an upstream does wrong needs no trace of our own code.
@@ -267,14 +268,14 @@ class Answer:
             cut_short = self._items.finished is not None and self._items.finished.reason == "length"
             self._finish("incomplete", "max_output_tokens") if cut_short else self._finish("completed")
 
-    async def _next_stopgap(self) -> str:
+    async def _next_stopgap(self, patience: Patience) -> str:
         """Wait until the listener has waited in silence for too long; return what to say then."""
         while True:
             await self._context.pulse.wait()
             now = self._context.clock()
             if self._delivery.audible:
                 self.awaited_since = now
-            elif self._released_at is not None and (text := self._patience.due(now - self.awaited_since)):
+            elif self._released_at is not None and (text := patience.due(now - self.awaited_since)):
                 return text
 
     def _words_for(self, error: DecoderError) -> str:

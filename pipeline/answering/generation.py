@@ -18,6 +18,7 @@ from pipeline.decoders.decoder import (
     Sampling,
     UpstreamRefusal,
 )
+from pipeline.thinking.difficulty import has_to_be_worked_out
 from pipeline.thinking.prompts import articulation
 from pipeline.thinking.schedule import Mode, Schedule, ThinkingPace
 from pipeline.thinking.streams import StreamContext, ThoughtStreams
@@ -57,11 +58,11 @@ async def write(
     `streams` is what thinking goes by, and where thoughts go that are written side by side with the words.
     """
     decoder, agent = answer_context.engine.settings.decoder, answer_context.engine.settings.agent
-    mode = _mode(settings, answer_context)
+    read = _read_items(request, items)
+    mode = mode_of(settings, answer_context, read)
     sampling = Sampling(
         decoder.temperature, decoder.top_p, min(settings.max_output_tokens or decoder.max_tokens, decoder.max_tokens)
     )
-    read = _read_items(request, items)
     groups = as_units(read)
     reserve = sampling.max_tokens + (0 if mode == "off" else agent.thought_budget)
     # An answer that stays out of the conversation gets a prompt of its own.
@@ -120,10 +121,20 @@ def _asked(items: Sequence[Item]) -> str:
     return (last.text or "") if last is not None else ""
 
 
-def _mode(settings: SessionSettings, answer_context: AnswerContext) -> Mode:
-    """How to think about this answer. A written one waits for its thoughts: nobody listens meanwhile."""
-    mode = settings.thinking if answer_context.engine.decoder.thinks else "off"
+def mode_of(settings: SessionSettings, answer_context: AnswerContext, items: Sequence[Item]) -> Mode:
+    """How to think about the answer to `items`. A written one waits for its thoughts: nobody listens meanwhile."""
+    decoder, agent = answer_context.engine.decoder, answer_context.engine.settings.agent
+    mode = settings.thinking if decoder.thinks else "off"
+    # A decoder that hears thinks about the sound, too, and words don't tell what is hard in it.
+    if agent.think_about == "hard" and decoder.audio_encoder is None and _is_easy(items, settings):
+        return "off"
     return "before" if mode != "off" and settings.modality == "text" else mode
+
+
+def _is_easy(items: Sequence[Item], settings: SessionSettings) -> bool:
+    """Whether nothing has to be worked out, or there are tools to do it with; where no words are known, False."""
+    asked = _asked(items)
+    return bool(settings.tools) or (bool(asked) and not has_to_be_worked_out(asked))
 
 
 async def _directly(

@@ -10,6 +10,9 @@ from pipeline.events import OutputAdded, OutputAudio, OutputDone, OutputText, Th
 from pipeline.runtime.ids import new_id
 from pipeline.runtime.timeline import Timeline
 
+NOTHING_WRITTEN = "the model wrote nothing"
+"""Why an answer is empty, or how that begins."""
+
 
 class OutputItems:
     """Bookkeeping of one answer: its message, its calls, its thoughts. Every change leaves as an event.
@@ -99,9 +102,9 @@ class OutputItems:
     def nothing_given(self) -> str:
         """Why the client got nothing of a complete answer: no words, or none that can be said; else ""."""
         if not self.all:
-            return "the model wrote nothing"
+            return NOTHING_WRITTEN
         if self._spoken and not self.made and all(isinstance(item, Message) for item in self.all):
-            return "the model wrote nothing that can be said"
+            return f"{NOTHING_WRITTEN} that can be said"
         return ""
 
     def _opened(self) -> Message:

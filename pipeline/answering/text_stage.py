@@ -19,9 +19,10 @@ async def write_out(written: AsyncGenerator[Generated], items: OutputItems) -> N
             items.timeline.stamp("first_token")
             match part:
                 case Token():
-                    # Blank space before a tool call is no message.
-                    if items.message is not None or part.text.strip():
-                        items.say(part.text)
+                    # Blank space before a tool call is no message, and none begins with it.
+                    text = part.text if items.message is not None else part.text.lstrip()
+                    if text:
+                        items.say(text)
                 case ToolCall():
                     items.call(part)
                 case Finished():

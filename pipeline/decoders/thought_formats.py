@@ -121,11 +121,21 @@ MISTRAL = ThoughtFormat(
     tags=MappingProxyType({"[THINK]": "thought", "[/THINK]": "answer"}),
     models=r"magistral|ministral.*reasoning",
 )
+PLAIN = ThoughtFormat(
+    name="plain",
+    opens="Reasoning: ",
+    closes="\n\nAnswer:",
+    skips="",
+    prefilled=False,
+    tags=MappingProxyType({"Reasoning:": "thought", "Answer:": "answer"}),
+    models=r"$^",
+)
+"""For models that were never taught to think in tags of their own: they know these words from what they have read."""
 NONE = ThoughtFormat("none", "", "", "", False, MappingProxyType({}), r"$^")
 
 FORMATS = {
     form.name: form
-    for form in (STEP_AUDIO_R1, QWEN3_THINKING, QWEN3, DEEPSEEK_R1, DEEPSEEK_V3, GEMMA4, HARMONY, MISTRAL, NONE)
+    for form in (STEP_AUDIO_R1, QWEN3_THINKING, QWEN3, DEEPSEEK_R1, DEEPSEEK_V3, GEMMA4, HARMONY, MISTRAL, PLAIN, NONE)
 }
 """Formats by name. Of those whose `models` matches a model's name, the first counts."""
 

@@ -58,6 +58,7 @@ class Model:
     entry: str = ""
     parameters: float = 0
     cached_per_token: int = 0
+    thoughts: str = ""
     backend: str = ""
     voices: Mapping[str, TableVoice] = field(default_factory=dict)
     needs: tuple[str, ...] = ()

@@ -82,6 +82,8 @@ def test_endpointing_of_spoken_turns(tmp_path: Path) -> None:
 def test_thinking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTIPHON_DECODER__MAX_TOKENS", "8")
     monkeypatch.setenv("ANTIPHON_AGENT__THINK_TOKENS", "4")
+    monkeypatch.setenv("ANTIPHON_AGENT__THINK_ABOUT", "everything")
+    monkeypatch.setenv("ANTIPHON_DECODER__THOUGHTS", "qwen3")
     for number in range(2):
         shutil.copy(RECORDINGS / "turn_03.wav", tmp_path / f"{number}.wav")
     rows = [{"file_name": f"{n}.wav", "category": "navigate", "official_answer": "Yes", "id": n} for n in range(2)]

@@ -138,7 +138,7 @@ async def test_a_spoken_turn_is_heard_answered_and_captioned(vllm: Vllm) -> None
         max_tokens=LOOPING_WORDS - 1,
         timeout_s=PATIENCE_S,
     )
-    patient = StopgapSettings(model_s=0)
+    patient = StopgapSettings(model_s=0, thought_s=0)
     async with served(Settings(decoder=model, stopgaps=patient)) as (_, client), call(client) as caller:
         recording = recordings()["turn_02"]
         await caller.say(recording.pcm(24_000))

@@ -88,7 +88,7 @@ def words(text: str) -> list[str]:
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 async def test_no_thought_reaches_the_voice(form: ThoughtFormat, streams: Literal[1, 2]) -> None:
     """Of fifteen answers: the voice gets what was written as speech, and nothing else, and no tag."""
-    limits = AgentSettings(think_tokens=6, speak_tokens=5, thought_budget=18, streams=streams)
+    limits = AgentSettings(think_about="everything", think_tokens=6, speak_tokens=5, thought_budget=18, streams=streams)
     async with llama(slots=2, capacity=512, thoughts=form) as decoder:
         server = Server(decoder)
         for mode in MODES:
@@ -210,7 +210,9 @@ async def test_both_streams_read_what_a_fresh_prompt_would_hold(
 @pytest.mark.parametrize("streams", STREAMS)
 async def test_an_interruption_in_the_middle_of_a_thought_ends_both_streams(streams: Literal[1, 2]) -> None:
     """What was played stays in the conversation, and nothing is left running, here or at the server."""
-    limits = AgentSettings(think_tokens=100, speak_tokens=8, thought_budget=400, streams=streams)
+    limits = AgentSettings(
+        think_about="everything", think_tokens=100, speak_tokens=8, thought_budget=400, streams=streams
+    )
     async with llama(slots=2, capacity=1024, thoughts=QWEN3) as decoder:
         server = Server(decoder)
         async with Talk(decoder, "speak_first", limits, tokens=80).held() as talk:

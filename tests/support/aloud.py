@@ -14,7 +14,7 @@ from pipeline.decoders.decoder import Decoder
 from pipeline.events import Event
 from pipeline.runtime.ids import new_id
 from pipeline.runtime.pulse import Pulse
-from pipeline.settings import AgentSettings, DecoderSettings, PipelineSettings
+from pipeline.settings import AgentSettings, DecoderSettings, PipelineSettings, StopgapSettings
 from pipeline.thinking.schedule import Mode
 from pipeline.voice_catalogue import VoiceCatalogue
 from tests.support import scripted
@@ -49,7 +49,11 @@ class Talk:
     def __init__(
         self, decoder: Decoder, mode: Mode, agent: AgentSettings, tokens: int = 16, heard: Sequence[str] = ()
     ) -> None:
-        settings = PipelineSettings(agent=agent, decoder=DecoderSettings(temperature=0, max_tokens=tokens))
+        decoding, unannounced = (
+            DecoderSettings(temperature=0, max_tokens=tokens),
+            StopgapSettings(model_s=0, thought_s=0),
+        )
+        settings = PipelineSettings(agent=agent, decoder=decoding, stopgaps=unannounced)
         self.voice = Recording()
         self._engine = replace(
             scripted.engine(heard, [], settings), decoder=decoder, synthesizer=VoiceCatalogue.of(self.voice)

@@ -20,7 +20,7 @@ from realtime.serve import loaded, running
 from realtime.settings import ServerSettings, Settings
 
 TINY = DecoderSettings(model=PROFILES["tiny"].decoder, context_tokens=2048, threads=1, slots=4, temperature=0)
-UNANNOUNCED = StopgapSettings(model_s=0)
+UNANNOUNCED = StopgapSettings(model_s=0, thought_s=0)
 """Where the machine is slow, an answer would begin with the announcement that it takes long."""
 SETTINGS = Settings(profile="tiny", decoder=TINY, stopgaps=UNANNOUNCED, server=ServerSettings(max_sessions=12))
 WIRE = AudioFormat("audio/pcm", 24_000)

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+from audio.pcm import INPUT_RATE
+from pipeline.settings import StopgapSettings
+
 
 class Patience:
     """One wait: returns its phrases one after the other, each when the silence before it has lasted long enough."""
@@ -27,3 +30,9 @@ class Patience:
             return ""
         self._said += 1
         return self._phrases[self._said - 1]
+
+
+def patience_with_answer(waits: StopgapSettings, thinks_first: bool) -> Patience:
+    """The wait for the first words of an answer. It is announced sooner if the model thinks before it speaks."""
+    first_s, first = (waits.thought_s, waits.thoughtful) if thinks_first else (waits.model_s, waits.thinking)
+    return Patience(round(first_s * INPUT_RATE), round(waits.again_s * INPUT_RATE), (first, *waits.again))

@@ -58,6 +58,11 @@ async def test_failures_are_reported_in_plain_words() -> None:
         await asked([error("no")])
 
 
+async def test_an_empty_answer_is_wrong_and_the_next_question_is_asked() -> None:
+    answered, _ = await asked([done("failed", "", failure="the model wrote nothing that can be said")])
+    assert not answered.right
+
+
 def test_silence_is_what_lies_between_stretches_of_sound() -> None:
     answered = Answered("off", "sum", "arithmetic", "5", sound=[(0.5, 1.0), (1.2, 2.0), (2.1, 3.0)])
     assert answered.longest_silence_ms == pytest.approx(200)
@@ -99,7 +104,7 @@ def test_modes_are_named_in_their_order() -> None:
 @pytest.mark.parametrize(
     ("decoder", "model", "name"),
     [
-        (DecoderSettings(), None, "qwen2.5-coder-1.5b-instruct, thinking in the format of qwen3"),
+        (DecoderSettings(), None, "qwen2.5-coder-1.5b-instruct, thinking in the format of plain"),
         (DecoderSettings(), Path("/models/Qwen3-8B.gguf"), "Qwen3-8B.gguf"),
         (DecoderSettings(thoughts="mistral"), None, "qwen2.5-coder-1.5b-instruct, thinking in the format of mistral"),
         (DecoderSettings(backend="openai", model="org/R1", url="http://gpu:8000/v1"), None, "org/R1"),

@@ -12,7 +12,8 @@ from pipeline.commands import AddItem, Cancel, DeleteItem, Respond, ServerVad
 from pipeline.conversation.items import FunctionCall, FunctionOutput, Item, Message
 from pipeline.decoders.decoder import ToolCall
 from pipeline.events import OutputText, Refused, ResponseDone, ResponseStarted
-from pipeline.settings import PipelineSettings, StopgapSettings
+from pipeline.settings import AgentSettings, PipelineSettings, StopgapSettings
+from pipeline.thinking.schedule import Mode
 from tests.support.talk import SETTINGS, Talk, answered, talk
 
 LOOK_UP, ACT = ToolCall("get_weather", "{}"), ToolCall("book_flight", "{}")
@@ -119,6 +120,38 @@ async def test_a_response_asked_for_during_an_acknowledgement_follows_it() -> No
         assert (await answered(conversation)).status == "completed"
         assert not conversation.all(Refused)
         assert said(conversation) == f"{WAITS.looking_up}It rains."
+
+
+HARD, EASY = "I have two pens and buy three. How many do I have?", "Why is the sky blue?"
+ABOUT_HARD = PipelineSettings(agent=AgentSettings(think_about="hard"))
+ABOUT_ALL = PipelineSettings(agent=AgentSettings(think_about="everything"))
+
+
+@pytest.mark.parametrize(
+    ("question", "mode", "settings", "thinks"),
+    [
+        (HARD, "before", ABOUT_HARD, True),
+        (HARD, "think_first", ABOUT_HARD, True),
+        (HARD, "speak_first", ABOUT_HARD, False),
+        (HARD, "off", ABOUT_HARD, False),
+        (EASY, "think_first", ABOUT_HARD, False),
+        (EASY, "think_first", ABOUT_ALL, True),
+    ],
+)
+async def test_a_model_that_thinks_first_is_announced_sooner(
+    question: str, mode: Mode, settings: PipelineSettings, thinks: bool
+) -> None:
+    session = replace(SETTINGS, thinking=mode)
+    async with talk([question], ["First,", "because."], settings=settings, session=session) as conversation:
+        conversation.decoder.thinks = True
+        conversation.decoder.hold = asyncio.Event()
+        await conversation.ask()
+        await conversation.settled()
+        await conversation.be_silent(0.5)
+        await conversation.settled()
+        assert said(conversation) == (WAITS.thoughtful if thinks else "")
+        conversation.decoder.hold.set()
+        assert (await answered(conversation)).status == "completed"
 
 
 async def test_a_slow_model_is_announced_in_its_own_answer() -> None:

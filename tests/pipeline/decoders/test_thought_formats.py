@@ -16,6 +16,7 @@ from pipeline.decoders.thought_formats import (
     HARMONY,
     MISTRAL,
     NONE,
+    PLAIN,
     QWEN3,
     STEP_AUDIO_R1,
     ThoughtFormat,
@@ -258,3 +259,10 @@ def test_the_marks_of_a_format_become_tokens() -> None:
 
     assert mark_tokens(MISTRAL, tokenize) == {34, 35}
     assert mark_tokens(QWEN3, tokenize) == {1}, "tags of several tokens are no control tokens"
+
+
+def test_a_model_that_was_not_taught_to_think_does_it_in_plain_words() -> None:
+    pieces = ["2 and 3 ", "make 5.\n\nAns", "wer:", " Five."]
+    assert split(PLAIN, pieces, thinking=True) == ("2 and 3 make 5.", "Five.")
+    assert PLAIN.continuation("ASK", [Text("Fi")]) == [("ASK", True), ("Fi", False)]
+    assert format_of_template("{{ '<|im_start|>assistant\n' }}") is NONE

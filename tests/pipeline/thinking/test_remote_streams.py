@@ -55,7 +55,7 @@ async def serving(thoughts: Field) -> AsyncIterator[tuple[ServerOfDeltas, ChatDe
 @pytest.mark.parametrize("streams", [1, 2])
 @pytest.mark.parametrize("mode", ["before", "think_first", "speak_first"])
 async def test_it_thinks_and_says_its_answer_only(mode: Mode, streams: Literal[1, 2], field: Field) -> None:
-    limits = AgentSettings(think_tokens=6, speak_tokens=5, streams=streams)
+    limits = AgentSettings(think_about="everything", think_tokens=6, speak_tokens=5, streams=streams)
     async with serving(field) as (server, decoder), Talk(decoder, mode, limits, tokens=40).held() as talk:
         await talk.ask("What is six times seven?")
         done = await talk.until(ResponseDone)

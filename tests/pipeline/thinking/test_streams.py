@@ -177,7 +177,9 @@ async def test_speak_first_speaks_and_thinks_when_the_listener_has_enough_to_hea
 
 @pytest.mark.parametrize("streams", [1, 2])
 async def test_an_interruption_ends_both_streams_and_leaves_the_words_that_were_heard(streams: Literal[1, 2]) -> None:
-    settings = PipelineSettings(agent=AgentSettings(think_tokens=6, speak_tokens=4, streams=streams))
+    settings = PipelineSettings(
+        agent=AgentSettings(think_about="everything", think_tokens=6, speak_tokens=4, streams=streams)
+    )
     decoder = Thinker()
     session = replace(SETTINGS, thinking="think_first")
     async with talk(["Hello."], session=session, settings=settings, decoder=decoder) as conversation:

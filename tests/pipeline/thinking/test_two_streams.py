@@ -29,7 +29,7 @@ from tests.support.aloud import Talk
 from tests.support.small_models import gemma, qwen, tokenizer
 from tests.support.talk import SETTINGS
 
-TWO = AgentSettings(streams=2, think_tokens=6, speak_tokens=5, thought_budget=20)
+TWO = AgentSettings(think_about="everything", streams=2, think_tokens=6, speak_tokens=5, thought_budget=20)
 TOKENS = 24
 QUESTION = "What is six times seven?"
 SOUND = np.random.default_rng(0).normal(0, 0.1, 3 * INPUT_RATE).astype(np.float32)
@@ -195,7 +195,7 @@ async def test_an_interruption_ends_both_streams_and_closes_the_fork(monkeypatch
 
     monkeypatch.setattr(TransformersContext, "fork", forked)
     monkeypatch.setattr(TransformersContext, "close", given_back)
-    endless = AgentSettings(streams=2, think_tokens=6, speak_tokens=5, thought_budget=600)
+    endless = AgentSettings(think_about="everything", streams=2, think_tokens=6, speak_tokens=5, thought_budget=600)
     async with of_words() as (decoder, passes), Talk(decoder, "think_first", endless, tokens=600).held() as talk:
         await talk.ask(QUESTION)
         await talk.until(OutputText)
