@@ -46,6 +46,8 @@ Way = Literal["spoken", "text"]
 KINDS = ("facts", "arithmetic", "logic", "units", "instructions", "memory", "tools")
 OWN_QUESTIONS = 126
 """Eighteen of each kind."""
+_MOST_TRIES = 1000
+"""Draws for a question that has not been made yet, after which there is none."""
 Half = Literal["tuning", "held-out"]
 """Two halves of the questions of a seed: one to improve the agent with, the other to report on."""
 
@@ -70,7 +72,7 @@ class Task:
 def own_tasks(count: int, seed: int = 0, half: Half | None = None) -> list[Task]:
     """`count` tasks, equally many of each kind, none twice; the same for the same seed.
 
-    With `half`, they are every second task of each template.
+    With `half`, they are every second task of each template. Raises `CannotAsk` for more than the templates make.
     """
     if half is not None:
         both = own_tasks(2 * math.ceil(count / len(KINDS)) * len(KINDS), seed)
@@ -82,7 +84,11 @@ def own_tasks(count: int, seed: int = 0, half: Half | None = None) -> list[Task]
         kind = KINDS[number % len(KINDS)]
         makers = _MAKERS[kind]
         task = makers[number // len(KINDS) % len(makers)](chance)
+        tries = 0
         while task.turns in seen or _gives_itself_away(task):
+            if tries == _MOST_TRIES:
+                raise CannotAsk(f"the templates make some {len(made)} different questions, not {count}: ask for fewer")
+            tries += 1
             task = chance.choice(makers)(chance)
         seen.add(task.turns)
         made.append(replace(task, kind=kind, name=f"{kind}_{number // len(KINDS):03}"))

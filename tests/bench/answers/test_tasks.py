@@ -25,6 +25,11 @@ def test_questions_are_spread_over_the_kinds_and_never_asked_twice(seed: int) ->
     assert Counter(task.kind for task in tasks) == dict.fromkeys(KINDS, OWN_QUESTIONS // len(KINDS))
 
 
+def test_more_questions_than_there_are_are_refused() -> None:
+    with pytest.raises(CannotAsk, match=r"the templates make some \d+ different questions, not 10000: ask for fewer"):
+        own_tasks(10_000)
+
+
 @pytest.mark.parametrize("count", [7, 63, OWN_QUESTIONS])
 def test_the_two_halves_share_no_question_and_every_template(count: int) -> None:
     tuning, held_out = own_tasks(count, half="tuning"), own_tasks(count, half="held-out")
