@@ -6,12 +6,17 @@ BIN := $(VENV)/bin
 COQUI := $(VENV)/coqui
 # In Ray's environment, with a memory of their own of what failed: the other tests run in another one.
 CLUSTER_TESTS := $(VENV)/cluster/ray/bin/python -m pytest -o cache_dir=$(VENV)/cluster/pytest tests/cluster
+# A file's tests stay in one process: they share a server, a browser or a model.
+TESTS := $(BIN)/pytest -n 2 --dist loadfile
+# Tests that last as long as the conversations in them.
+LIVE := tests/sound tests/browser
 # What other programs may import. The rest of realtime is a server and a command line.
 PUBLIC := audio tts pipeline realtime.protocol
 # PIP_USE_PEP517: build the two packages that have no wheel the new way; the old one warns at length.
 PIP := PIP_USE_PEP517=1 $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
-.PHONY: help run setup quick test again again-cluster test-clients test-cluster test-training test-container test-system \
+.PHONY: help run setup quick test test-live again again-cluster test-clients test-cluster test-training test-container \
+	test-system \
 	check docs pictures dashboard sounds lock clean
 
 help: ## Say what can be made
@@ -29,9 +34,13 @@ setup: $(VENV)/.setup ## Make .venv, install the packages, fetch the weights
 quick: $(VENV)/.test ## Run, in under a minute, the tests that need no root, browser, sound server or weights
 	@$(BIN)/pytest -n 2 --dist loadfile -m "not heavy" --ignore tests/cluster --ignore tests/training/stages
 
-test: test-system setup $(VENV)/.test $(COQUI)/.made check ## Set everything up, then run the checks and the tests
+test: test-system setup $(VENV)/.test $(COQUI)/.made check ## Set everything up, then run the checks and most tests
 	@$(BIN)/antiphon models --profile tiny pull
-	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/clients --ignore tests/cluster --ignore tests/container --ignore tests/training/stages
+	@$(TESTS) --ignore tests/clients --ignore tests/cluster --ignore tests/container --ignore tests/training/stages $(LIVE:%=--ignore %)
+
+test-live: test-system setup $(VENV)/.test ## Talk to the agent in real time, at sound devices and in the browser
+	@$(BIN)/antiphon models --profile tiny pull
+	@$(TESTS) $(LIVE)
 
 again: ## Run once more, one by one, the tests that failed last
 	@$(BIN)/pytest --last-failed --last-failed-no-failures none
