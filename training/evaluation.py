@@ -9,6 +9,7 @@ from transformers import PreTrainedModel
 from training.data.acoustic import Question
 from training.model.prompts import Prompts
 from training.model.sampling import write_answers
+from training.processes import in_parts
 from training.reasoning.answers import WrittenAnswer
 from training.reasoning.filters import is_grounded
 from training.reasoning.rewards import Verdict, judge
@@ -78,9 +79,10 @@ class Score:
 def evaluate(
     model: PreTrainedModel, prompts: Prompts, questions: Sequence[Question], read: Sequence[Sequence[int]]
 ) -> Score:
-    """Ask every question once, at temperature 0. `read`: the prompt of each."""
+    """Ask every question once, at temperature 0. `read`: the prompt of each. Several processes share them."""
     score = Score()
-    for question, ids in zip(questions, write_answers(model, prompts, read, temperature=0), strict=True):
+    written = in_parts(lambda part: write_answers(model, prompts, part, temperature=0), read)
+    for question, ids in zip(questions, written, strict=True):
         score.add(question, prompts.text(ids))
     return score
 

@@ -18,6 +18,7 @@ from training.evaluation import Score, evaluate
 from training.model.checkpoint import is_complete, write_checkpoint
 from training.model.sound_table import Hearing
 from training.model.trainee import Trainee
+from training.processes import agreed, wait, writes
 from training.stages import distillation, hearing, self_knowledge, supervised, verified_rewards
 from training.stages.running import OutOfTime, Stage
 from training.stages.supervised import Example, Pace
@@ -98,7 +99,7 @@ class Recipe:
     held_out: Split = "test"
     """Voices, sentences and wordings that are asked after each stage."""
     may_go_on: Callable[[], bool] = lambda: True
-    """Asked before every stage and after every step of its training."""
+    """Asked before every stage and after every step of its training. Of several processes, the first one decides."""
     report: Callable[[str, Mapping[str, object]], None] = lambda stage, figures: None
     """Called with the name of each stage and its figures on held-out questions."""
 
@@ -131,7 +132,7 @@ class Recipe:
         """Run a stage unless it was run; False if there was no time to run it to its end."""
         if is_complete(folder):
             return True
-        if not self.may_go_on():
+        if not self._goes_on():
             return False
         try:
             stage(before, folder)
@@ -223,7 +224,10 @@ class Recipe:
         return Trainee.read(folder, self.beginner.dtype)
 
     def _stage(self, folder: Path) -> Stage:
-        return Stage(folder, self.seed, self.may_go_on)
+        return Stage(folder, self.seed, self._goes_on)
+
+    def _goes_on(self) -> bool:
+        return agreed(self.may_go_on())
 
     def _conclude(
         self, run: Trainee, folder: Path, variant: Variant, figures: Mapping[str, object] | None = None
@@ -242,6 +246,18 @@ class Recipe:
         tokenizer: PreTrainedTokenizerFast,
         figures: Mapping[str, object],
         score: Score | None = None,
+    ) -> None:
+        if writes():
+            self._write(folder, modules, tokenizer, figures, score)
+        wait()
+
+    def _write(
+        self,
+        folder: Path,
+        modules: StepAudioModules,
+        tokenizer: PreTrainedTokenizerFast,
+        figures: Mapping[str, object],
+        score: Score | None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "figures.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")

@@ -18,6 +18,7 @@ from training.data.acoustic import Question
 from training.data.spoken import KeptSpeaker, kokoro
 from training.model.build import build
 from training.model.small import build_small
+from training.processes import writes
 from training.recipe import ABLATIONS, TINY, Beginner, Recipe, Sizes
 from training.stages.supervised import Pace
 
@@ -74,11 +75,13 @@ def main(
         TINY if tiny else SIZES[decoder],
         seed,
         "validation" if validate else "test",
-        counted.lasts,
+        lambda: writes() and counted.lasts(),
         _print,
     )
     last = recipe.run()
     done = last is not None and all(recipe.ablate(name) for name in (ABLATIONS if ablations else ()))
+    if not writes():
+        return
     if done:
         console.print(f"Done in {counted.spent / 60:.0f} minutes. Talk to it: antiphon serve --decoder {last}")
     else:

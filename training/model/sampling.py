@@ -7,6 +7,7 @@ from torch import nn
 from transformers import GenerationConfig, PreTrainedModel
 
 from training.model.prompts import Prompts
+from training.processes import in_parts
 
 MOST_TOKENS = 48
 """Tokens of a thought and its answer."""
@@ -51,9 +52,13 @@ def write_answers(
 def sampled(
     model: PreTrainedModel, prompts: Prompts, read: Sequence[Sequence[int]], samples: int
 ) -> list[list[list[int]]]:
-    """The ids of `samples` answers to each prompt, drawn at temperature 1."""
-    written = write_answers(model, prompts, [ids for ids in read for _ in range(samples)], temperature=1.0)
-    return [written[start : start + samples] for start in range(0, len(written), samples)]
+    """The ids of `samples` answers to each prompt, drawn at temperature 1. Several processes share the prompts."""
+
+    def draw(read: Sequence[Sequence[int]]) -> list[list[list[int]]]:
+        written = write_answers(model, prompts, [ids for ids in read for _ in range(samples)], temperature=1.0)
+        return [written[start : start + samples] for start in range(0, len(written), samples)]
+
+    return in_parts(draw, read)
 
 
 def _ended(ids: list[int], end: int) -> list[int]:

@@ -10,6 +10,8 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from training.processes import writes
+
 
 class OutOfTime(Exception):
     """A stage had to stop before its end. What it has learned is kept, and the same stage goes on from there."""
@@ -32,6 +34,8 @@ class Stage:
             "save_total_limit": 1,
             "dataloader_pin_memory": torch.cuda.is_available(),
             "report_to": [],
+            # What no example of a batch needs, as the adaptor among texts, has no gradient in that process.
+            "ddp_find_unused_parameters": True,
             "disable_tqdm": True,
         }
 
@@ -40,7 +44,8 @@ class Stage:
         stopping = _Stopping(self.may_go_on)
         trainer.add_callback(stopping)
         trainer.train(resume_from_checkpoint=any(self.folder.glob("checkpoint-*")) or None)
-        (self.folder / "curve.json").write_text(json.dumps(trainer.state.log_history), encoding="utf-8")
+        if writes():
+            (self.folder / "curve.json").write_text(json.dumps(trainer.state.log_history), encoding="utf-8")
         if stopping.stopped:
             raise OutOfTime
 

@@ -67,10 +67,10 @@ def preference(decoder: PreTrainedModel, prompts: Prompts) -> list[float]:
     """Natural logarithm of how much likelier a token of `HEARS` is than one of `READS`, for each of `TESTED`."""
 
     def per_token(asked: str, answer: WrittenAnswer) -> float:
-        read = prompts.ids(prompts.prompt_text(asked))
-        written = torch.tensor([prompts.reply(answer)])
-        logits = decoder(torch.cat((torch.tensor([read]), written), 1)).logits[:, len(read) - 1 : -1]
-        chosen = logits.float().log_softmax(-1).gather(2, written[..., None])
+        read, written = prompts.ids(prompts.prompt_text(asked)), prompts.reply(answer)
+        ids = torch.tensor([read + written], device=decoder.device)
+        logits = decoder(ids).logits[:, len(read) - 1 : -1]
+        chosen = logits.float().log_softmax(-1).gather(2, ids[:, len(read) :, None])
         return float(chosen.mean())
 
     nn.Module.eval(decoder)

@@ -16,6 +16,7 @@ from training.data.acoustic import Question
 from training.evaluation import judged
 from training.model.prompts import Prompts
 from training.model.sampling import MOST_TOKENS, sampled, write_answers
+from training.processes import share
 from training.reasoning.rewards import Verdict
 from training.reasoning.selection import SAMPLES, is_of_middle_difficulty
 from training.stages.running import Stage, merged, on_gpu
@@ -87,7 +88,7 @@ def train(
         **stage.common(),
         **on_gpu(),
         max_steps=pace.steps,
-        per_device_train_batch_size=pace.questions * pace.group,
+        per_device_train_batch_size=share(pace.questions) * pace.group,
         num_generations=pace.group,
         reward_weights=[1.0, 0.0, 0.0],  # the others are logged only
         max_completion_length=MOST_TOKENS,

@@ -1,24 +1,20 @@
 """Every stage of the recipe on a model and data so small that nothing is learned, and its checkpoint in the agent."""
 
 import json
-from collections.abc import Sequence
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
 
 from audio.pcm import INPUT_RATE
 from pipeline.decoders.decoder import Close, Open, Sampling, Text, Unit
 from pipeline.decoders.torch_models import audio_native
-from pipeline.decoders.torch_models.step_audio import END, StepAudioConfig, StepAudioModules
-from tests.support.small_models import BYTES
 from tests.support.speech import recordings
+from tests.training.stages.tiny_model import begin
 from tests.training.voices import RecordedSpeaker
 from training import evaluate_folder
-from training.data.acoustic import Question
-from training.model.build import CONTROL
+from training.model.checkpoint import is_complete
 from training.recipe import TINY, Beginner, Recipe
 from training.stages.supervised import Pace
 
@@ -28,30 +24,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
+ROOT = Path(__file__).parents[3]
 STAGES = ["0-hearing", "1-cold-start", "2-distillation-1", "3-verified-rewards", "4-self-knowledge"]
-TEXT = {
-    "vocab_size": len(BYTES) + len(CONTROL),
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 1024,
-    "rms_norm_eps": 1e-6,
-    "rope_theta": 10_000.0,
-}
-AUDIO = {"n_mels": 128, "n_audio_ctx": 1500, "n_audio_state": 16, "n_audio_head": 4, "n_audio_layer": 1}
-
-
-def begin(_: Sequence[Question]) -> tuple[StepAudioModules, PreTrainedTokenizerFast]:
-    """A random model of one layer whose tokens are bytes."""
-    torch.manual_seed(0)
-    backend = Tokenizer(models.BPE(vocab={letter: number for number, letter in enumerate(BYTES)}, merges=[]))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    backend.decoder = decoders.ByteLevel()
-    backend.add_special_tokens(list(CONTROL))
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token=END, pad_token=END)  # type: ignore[no-untyped-call]
-    return StepAudioModules(StepAudioConfig.of(TEXT, AUDIO)), tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -110,3 +84,26 @@ async def test_the_agent_loads_it_and_it_hears(trained: Path) -> None:
         await context.close()
     finally:
         await decoder.close()
+
+
+def test_two_processes_share_the_work_and_one_writes(tmp_path: Path) -> None:
+    """As on several GPUs: Hugging Face's accelerate starts them, and PyTorch's gloo adds up their gradients."""
+    launch = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_cpu_threads_per_process", "1")
+    program = ("-m", "tests.training.stages.recipe_in_processes", str(tmp_path / "run"))
+    told = subprocess.run([sys.executable, *launch, *program], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert told.returncode == 0, told.stderr[-4000:]
+    lines = told.stdout.splitlines()
+    assert [line for line in lines if not line.startswith("last")] == STAGES, "one process reports"
+    assert sorted(line for line in lines if line.startswith("last")) == [
+        *["last None"] * 2,
+        *[f"last {tmp_path / 'run' / STAGES[-1]}"] * 2,
+    ]
+    for stage in STAGES[1:]:
+        folder = tmp_path / "run" / stage
+        held_out = json.loads((folder / "figures.json").read_text())["held_out"]
+        assert (
+            held_out["questions"]
+            == TINY.tested + TINY.tested // 9
+            == len((folder / "answers.jsonl").read_text().splitlines())
+        )
+        assert is_complete(folder)
