@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from pipeline.conversation.context_sync import ItemUnits
 from pipeline.conversation.items import FunctionCall, FunctionOutput, Item, Message
+from pipeline.conversation.run_on_questions import with_question_apart
 from pipeline.decoders.decoder import Close, Open, Text, ToolCallUnit, ToolResultUnit, Unit
 
 STILL_RUNNING = "This call is still running. Its result will follow; do not make the call again."
@@ -129,5 +130,6 @@ def _text_of(message: Message) -> str:
     """What is read of the text of a message; "" if it has none."""
     if not message.text:
         return ""
-    text = f"{message.text} {message.manner}" if message.manner else message.text
+    said = with_question_apart(message.text) if message.role == "user" else message.text
+    text = f"{said} {message.manner}" if message.manner else said
     return f"{text}{STOPPED}" if message.cut_short else text
