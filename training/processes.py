@@ -1,4 +1,4 @@
-"""The processes of one training, as `accelerate launch` starts them: they decide alike, share work, and one writes."""
+"""The processes of one training, as torchrun starts them: they decide alike, share work, and one of them writes."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar

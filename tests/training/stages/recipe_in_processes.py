@@ -1,5 +1,6 @@
-"""The recipe on next to nothing, for `accelerate launch`: each process prints what it reports."""
+"""The recipe on next to nothing, for torchrun: each process writes down what it reports."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,14 +10,9 @@ from training.recipe import TINY, Beginner, Recipe
 from training.stages.supervised import Pace
 
 
-def tell(line: str) -> None:
-    """In one piece, whatever the other process prints."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
 def main(folder: Path) -> None:
-    """Stop after the first step of the first stage, as if the time were over, and go on."""
+    """Stop after the first stage, as if the time were over, and go on."""
+    told: list[str] = []
     for answers in (iter((True, False)), iter(())):
         recipe = Recipe(
             folder,
@@ -24,9 +20,10 @@ def main(folder: Path) -> None:
             Beginner(begin, Pace(1)),
             TINY,
             may_go_on=lambda answers=answers: next(answers, True),  # type: ignore[misc]
-            report=lambda stage, figures: tell(stage),
+            report=lambda stage, figures: told.append(stage),
         )
-        tell(f"last {recipe.run()}")
+        told.append(f"last {recipe.run()}")
+    folder.with_name(f"told-{os.environ['RANK']}").write_text("\n".join(told))
 
 
 if __name__ == "__main__":

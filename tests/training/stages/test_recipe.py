@@ -1,6 +1,7 @@
 """Every stage of the recipe on a model and data so small that nothing is learned, and its checkpoint in the agent."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,23 +88,18 @@ async def test_the_agent_loads_it_and_it_hears(trained: Path) -> None:
 
 
 def test_two_processes_share_the_work_and_one_writes(tmp_path: Path) -> None:
-    """As on several GPUs: Hugging Face's accelerate starts them, and PyTorch's gloo adds up their gradients."""
-    launch = ("-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_cpu_threads_per_process", "1")
+    """As on several GPUs: torchrun starts them, and gloo adds up their gradients."""
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    one_core_each = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     program = ("-m", "tests.training.stages.recipe_in_processes", str(tmp_path / "run"))
-    told = subprocess.run([sys.executable, *launch, *program], capture_output=True, text=True, check=False, cwd=ROOT)
-    assert told.returncode == 0, told.stderr[-4000:]
-    lines = told.stdout.splitlines()
-    assert [line for line in lines if line in STAGES] == STAGES, "one process reports"
-    assert sorted(line for line in lines if line.startswith("last")) == [
-        *["last None"] * 2,
-        *[f"last {tmp_path / 'run' / STAGES[-1]}"] * 2,
-    ]
+    run = subprocess.run(
+        [sys.executable, *launch, *program], capture_output=True, text=True, check=False, cwd=ROOT, env=one_core_each
+    )
+    assert run.returncode == 0, run.stderr[-4000:]
+    first, second = ((tmp_path / f"told-{rank}").read_text().splitlines() for rank in (0, 1))
+    assert second == ["last None", f"last {tmp_path / 'run' / STAGES[-1]}"]
+    assert first == [STAGES[0], second[0], *STAGES[1:], second[1]], "one process reports"
     for stage in STAGES[1:]:
         folder = tmp_path / "run" / stage
-        held_out = json.loads((folder / "figures.json").read_text())["held_out"]
-        assert (
-            held_out["questions"]
-            == TINY.tested + TINY.tested // 9
-            == len((folder / "answers.jsonl").read_text().splitlines())
-        )
+        assert len((folder / "answers.jsonl").read_text().splitlines()) == TINY.tested + TINY.tested // 9
         assert is_complete(folder)
