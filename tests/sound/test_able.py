@@ -1,6 +1,7 @@
 """The profile able: a handful of prompts whose words matter, to its real model, which is loaded once."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -18,9 +19,12 @@ from pipeline.decoders.decoder import (
     Unit,
 )
 from pipeline.decoders.llama_cpp.llama import LlamaDecoder
+from pipeline.decoders.thought_formats import PLAIN, ThoughtFormat
+from pipeline.events import ResponseDone, Thoughts
 from pipeline.profiles import PROFILES
 from pipeline.settings import AgentSettings
 from pipeline.weights.store import ModelStore
+from tests.support.aloud import Talk
 
 GREEDY = Sampling(temperature=0, top_p=1, max_tokens=60)
 
@@ -55,10 +59,15 @@ ANSWERS = {
 
 
 @asynccontextmanager
-async def able() -> AsyncIterator[LlamaDecoder]:
+async def able(thoughts: ThoughtFormat | None = None) -> AsyncIterator[LlamaDecoder]:
     profile = PROFILES["able"]
     decoder = await LlamaDecoder.in_process(
-        ModelStore().resolve(profile.decoder), slots=1, capacity=1024, threads=profile.threads, timeout_s=60
+        ModelStore().resolve(profile.decoder),
+        slots=1,
+        capacity=1024,
+        threads=profile.threads,
+        timeout_s=60,
+        thoughts=thoughts,
     )
     try:
         yield decoder
@@ -98,3 +107,16 @@ async def test_it_calls_the_right_tool_once_and_none_where_none_is_needed() -> N
             text, calls, _ = await said(decoder, question, TOOLS)
             assert answer in text, (question, text)
             assert calls == []
+
+
+async def test_it_thinks_in_plain_words_about_what_is_hard_and_says_none_of_them() -> None:
+    hard = "I have 11 oranges and buy 4 more. Then I give 10 away. How many oranges do I have now?"
+    async with able(PLAIN) as decoder:
+        for question, answer, thinks in ((hard, "5", True), ("What is the capital of France?", "Paris", False)):
+            async with Talk(decoder, "think_first", AgentSettings(), tokens=60).held() as talk:
+                await talk.ask(question)
+                assert (await talk.until(ResponseDone)).status == "completed"
+            words = " ".join(clause.written for clause in talk.voice.clauses)
+            assert answer in words
+            assert not re.search("Reasoning|Answer", words)
+            assert bool(talk.all(Thoughts)) is thinks
