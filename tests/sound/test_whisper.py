@@ -158,6 +158,13 @@ def test_words_before_and_after_a_long_silence_are_heard(whisper: WhisperEncoder
     assert word_errors(said("turn_02.wav", "turn_05.wav"), heard) <= 0.1
 
 
+@pytest.mark.parametrize("silent_s", [18.8, 19.0, 19.2, 19.4])
+def test_a_sentence_in_which_a_window_ends_is_heard_once(whisper: WhisperEncoder, silent_s: float) -> None:
+    silence = np.zeros(round(silent_s * INPUT_RATE), np.float32)
+    heard = transcribe(whisper, np.concatenate((silence, recording("turn_08.wav"), silence[:INPUT_RATE])), 10**6)
+    assert word_errors(said("turn_08.wav"), heard) <= 0.25, heard
+
+
 def test_the_window_stays_bounded_whatever_comes(whisper: WhisperEncoder, monkeypatch: pytest.MonkeyPatch) -> None:
     encode, frames = whisper.encode, []
 

@@ -26,6 +26,8 @@ UNCLEAR_WORDS = 3
 in six voices, clean and in white noise of 10 and 0 dB, four are found unclear; none of them was written rightly."""
 CONFIDENT_LOGPROB = -0.25
 """Mean log-probability from which words count as spoken whatever the no-speech probability, as in Whisper."""
+_LAST_CHARACTERS = 60
+"""Of a transcript, that hold its last words."""
 MAX_REPEATED = 3
 """Words that may be repeated at once ("no, no, no, no") before the repetition counts as a loop."""
 
@@ -68,9 +70,14 @@ def unclear(first: Hypothesis, padded: Hypothesis, frames: int) -> bool:
     return frames >= UNCLEAR_FRAMES or invented
 
 
-def looping(hypothesis: Hypothesis) -> bool:
-    """Whether the transcript repeats itself, which may also be what the person said."""
-    return runaway(hypothesis) or len(said_again(plain_words(hypothesis.text))) > MAX_REPEATED
+def looping(hypothesis: Hypothesis, before: str = "") -> bool:
+    """Whether the transcript repeats itself, which may also be what the person said.
+
+    `before` is what was said up to the window: a sentence whose first words it has is said again, too.
+    """
+    last = before[-_LAST_CHARACTERS:]
+    words = [*plain_words(last)[-MAX_REPEATED:], *plain_words(hypothesis.text)]
+    return runaway(hypothesis) or len(said_again(words)) > MAX_REPEATED
 
 
 def runaway(hypothesis: Hypothesis) -> bool:
@@ -78,9 +85,9 @@ def runaway(hypothesis: Hypothesis) -> bool:
     return hypothesis.unfinished or compression(hypothesis.text) > MAX_COMPRESSION
 
 
-def doubtful(hypothesis: Hypothesis) -> bool:
-    """Whether the window needs a second, more expensive pass."""
-    return silent(hypothesis) or looping(hypothesis) or hypothesis.logprob < MIN_LOGPROB
+def doubtful(hypothesis: Hypothesis, before: str = "") -> bool:
+    """Whether the window, which follows what was said `before`, needs a second, more expensive pass."""
+    return silent(hypothesis) or looping(hypothesis, before) or hypothesis.logprob < MIN_LOGPROB
 
 
 def compression(text: str) -> float:

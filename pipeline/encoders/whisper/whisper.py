@@ -274,7 +274,7 @@ class WhisperStream:
         first = self._decode(encoding, self._context, guess=flat(self._latest))
         self._unclear = False
         hypothesis: Hypothesis | None = first
-        if doubtful(first) or (last and self._nothing_sure and unsure(first, len(self._mel))):
+        if doubtful(first, self._past) or (last and self._nothing_sure and unsure(first, len(self._mel))):
             hypothesis = self._second_opinion(log_mels, first) if last else None
         if hypothesis:
             self._latest = self._units(hypothesis)

@@ -108,3 +108,10 @@ def test_short_words_are_invented_if_both_encodings_doubt_them(
         return replace(GOOD, text=text, logprob=logprob, no_speech=0.2)
 
     assert unclear(written(*first), written(*padded), frames) is expected
+
+
+def test_a_sentence_that_began_in_the_window_before_is_said_again() -> None:
+    twice = replace(GOOD, text=" should I wear when it is raining? What should I wear when it is raining?")
+    assert not looping(twice)
+    assert looping(twice, "I am off. What")
+    assert not looping(GOOD, "I am off. What")
