@@ -79,33 +79,10 @@ class _Job:
     number: int
     account: object
     run: Callable[[], None]
-    charge: Callable[[float], None]
-    """Told the seconds that it took."""
-
-
-@dataclass(slots=True)
-class _Running:
-    """The work of a thread, and what it is interrupted for."""
-
-    workers: "Workers"
-    job: _Job
-    lent_s: float = 0.0
-    """Seconds for which other work was run in its midst."""
-
-
-_thread = threading.local()
-"""`running`: the innermost work of this thread."""
-
-
-def give_way() -> None:
-    """Run on this thread all that waits and is more urgent than the work that calls this, between two of its steps."""
-    running: _Running | None = getattr(_thread, "running", None)
-    if running is not None:
-        running.workers.interrupt(running.job)
 
 
 class Workers:
-    """A few threads that run the most urgent work first. Long work calls `give_way` in its midst.
+    """A few threads that run the most urgent work first. Work must be short: it can't be interrupted.
 
     The work of a conversation that uses much of its share comes after that of all others, however urgent it is, and
     leaves the last free thread to them: a client that asks for more than anybody can listen to does not make the others
@@ -144,20 +121,19 @@ class Workers:
         def job() -> None:
             if done.cancelled():
                 return
+            began = self._clock()
             try:
                 result = work()
             except BaseException as error:
                 self._settle(loop, done, done.set_exception, error)
             else:
                 self._settle(loop, done, done.set_result, result)
-
-        def pay(seconds: float) -> None:
-            _tell(loop, charge, payer, seconds)
+            _tell(loop, charge, payer, self._clock() - began)
 
         with self._changed:
             if not self._open:
                 raise RuntimeError("the workers are closed")
-            self._waiting.append(_Job(urgency, next(self._order), payer, job, pay))
+            self._waiting.append(_Job(urgency, next(self._order), payer, job))
             self._changed.notify()
         return await done
 
@@ -183,15 +159,6 @@ class Workers:
             thread.join()
         self._waiters.shutdown(cancel_futures=True)
 
-    def interrupt(self, running: _Job) -> None:
-        """Run on this thread all that waits and comes before what it runs."""
-        while True:
-            with self._changed:
-                job = self._take(before=running)
-            if job is None:
-                return
-            self._run(job)
-
     def _work(self) -> None:
         self._prepare()
         while True:
@@ -202,42 +169,22 @@ class Workers:
                     return
                 self._idle -= 1
             assert job is not None
-            self._run(job)
+            began = self._clock()
+            job.run()
             with self._changed:
+                now = self._clock()
+                if job.account is not None:
+                    self._shares.note(job.account, now - began, now)
                 self._idle += 1
             # What it references would stay alive until the next job.
             del job
 
-    def _run(self, job: _Job) -> None:
-        outer: _Running | None = getattr(_thread, "running", None)
-        _thread.running = running = _Running(self, job)
-        began = self._clock()
-        job.run()
-        now = self._clock()
-        _thread.running = outer
-        if outer is not None:
-            outer.lent_s += now - began
-        used = now - began - running.lent_s
-        with self._changed:
-            if job.account is not None:
-                self._shares.note(job.account, used, now)
-        job.charge(used)
-
-    def _take(self, before: _Job | None = None) -> _Job | None:
-        """The work that is next; None: there is none, or what there is leaves this thread to others.
-
-        Only what comes `before` a job that runs, if one is given.
-        """
+    def _take(self) -> _Job | None:
+        """The work that is next; None: there is none, or what there is leaves this thread to others."""
         greedy, jobs = self._shares.beyond(_SHARES, self._clock()), self._waiting
-
-        def place(job: _Job) -> tuple[bool, Urgency]:
-            return job.account in greedy, job.urgency
-
-        if before is not None:
-            jobs = [job for job in jobs if place(job) < place(before)]
-        elif self._idle == 1 < self._count:
+        if self._idle == 1 < self._count:
             jobs = [job for job in jobs if job.account not in greedy or job.urgency is Urgency.DETECT]
-        first = min(jobs, key=lambda job: (*place(job), job.number), default=None)
+        first = min(jobs, key=lambda job: (job.account in greedy, job.urgency, job.number), default=None)
         if first is not None:
             self._waiting.remove(first)
         return first

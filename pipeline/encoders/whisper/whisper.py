@@ -37,7 +37,6 @@ from pipeline.encoders.whisper.guards import (
 from pipeline.encoders.whisper.text_decoder import opened
 from pipeline.encoders.whisper.vocabulary import Vocabulary
 from pipeline.encoders.whisper.windows import Cut, cut_anywhere, cut_at_sentence
-from pipeline.runtime.workers import give_way
 
 FULL_FRAMES = 3000
 """Log-mel frames of Whisper's 30 s; its encoder makes one output of two frames."""
@@ -317,10 +316,8 @@ class WhisperStream:
 
     def _second_opinion(self, log_mels: LogMels, first: Hypothesis) -> Hypothesis | None:
         """Transcribe the window padded to 30 s, without context, at rising temperatures. None: it holds no words."""
-        give_way()
         encoding = self._whisper.encode_padded(log_mels)
         for temperature in TEMPERATURES:
-            give_way()
             hypothesis = self._decode(encoding, temperature=temperature)
             if silent(hypothesis):
                 return None

@@ -1,12 +1,12 @@
 import asyncio
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from pipeline.runtime.workers import Urgency, Workers, accounted, give_way
+from pipeline.runtime.workers import Urgency, Workers, accounted
 
 
 @pytest.fixture
@@ -192,70 +192,3 @@ async def test_what_waits_keeps_nobody_from_working(workers: Workers) -> None:
     assert await workers.run(Urgency.SPEECH, lambda: 1) == 1
     release.set()
     assert await asyncio.gather(*waiting) == [True] * 3
-
-
-async def test_long_work_gives_way_to_what_is_more_urgent(workers: Workers) -> None:
-    begun, go_on = threading.Event(), threading.Event()
-    order = list[str]()
-
-    def long_work() -> None:
-        begun.set()
-        go_on.wait()
-        give_way()
-        order.append("long")
-
-    long = asyncio.create_task(workers.run(Urgency.TAIL, long_work))
-    await asyncio.to_thread(begun.wait)
-    others = [
-        asyncio.create_task(workers.run(urgency, partial(order.append, urgency.name)))
-        for urgency in (Urgency.TAIL, Urgency.LISTEN, Urgency.FIRST_SPEECH, Urgency.DETECT)
-    ]
-    await asyncio.sleep(0)
-    go_on.set()
-    await asyncio.gather(long, *others)
-    assert order == ["DETECT", "FIRST_SPEECH", "long", "TAIL", "LISTEN"]
-
-
-async def test_what_long_work_gives_way_to_is_paid_for_by_whoever_asked_for_it() -> None:
-    now, told = [0.0], dict[str, float]()
-    workers = Workers(1, clock=lambda: now[0])
-    begun, go_on, paid = threading.Event(), threading.Event(), asyncio.Event()
-
-    class Account:
-        def __init__(self, name: str) -> None:
-            self._name = name
-
-        def computed(self, seconds: float) -> None:
-            told[self._name] = seconds
-            if len(told) == 2:
-                paid.set()
-
-    def take(seconds: float) -> None:
-        now[0] += seconds
-
-    def long_work() -> None:
-        take(1)
-        begun.set()
-        go_on.wait()
-        give_way()
-        take(1)
-
-    async def ask(name: str, urgency: Urgency, work: Callable[[], None]) -> None:
-        with accounted(Account(name)):
-            await workers.run(urgency, work)
-
-    try:
-        long = asyncio.create_task(ask("long", Urgency.LISTEN, long_work))
-        await asyncio.to_thread(begun.wait)
-        urgent = asyncio.create_task(ask("urgent", Urgency.DETECT, partial(take, 5)))
-        await asyncio.sleep(0)
-        go_on.set()
-        await asyncio.gather(long, urgent)
-        await paid.wait()
-        assert told == {"urgent": 5, "long": 2}
-    finally:
-        workers.close()
-
-
-def test_outside_of_the_workers_nothing_gives_way() -> None:
-    give_way()
