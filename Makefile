@@ -38,7 +38,7 @@ test: test-system setup $(VENV)/.test $(COQUI)/.made check ## Set everything up,
 	@$(BIN)/antiphon models --profile tiny pull
 	@$(TESTS) --ignore tests/clients --ignore tests/cluster --ignore tests/container --ignore tests/training/stages $(LIVE:%=--ignore %)
 
-test-live: test-system setup $(VENV)/.test ## Talk to the agent in real time, at sound devices and in the browser
+test-live: test-system setup $(VENV)/.test $(COQUI)/.made ## Talk to the agent in real time, at sound devices and in the browser
 	@$(BIN)/antiphon models --profile tiny pull
 	@$(TESTS) $(LIVE)
 
