@@ -32,7 +32,7 @@ setup: $(VENV)/.setup ## Make .venv, install the packages, fetch the weights
 		|| echo "Hint: antiphon talk needs PortAudio (Debian: apt install libportaudio2). All else runs without."
 
 quick: $(VENV)/.test ## Run, in under a minute, the tests that need no root, browser, sound server or weights
-	@$(BIN)/pytest -n 2 --dist loadfile -m "not heavy" --ignore tests/cluster --ignore tests/training/stages
+	@$(TESTS) -m "not heavy" --ignore tests/cluster --ignore tests/training/stages
 
 test: test-system setup $(VENV)/.test $(COQUI)/.made check ## Set everything up, then run the checks and most tests
 	@$(BIN)/antiphon models --profile tiny pull

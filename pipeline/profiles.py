@@ -15,8 +15,6 @@ ProfileName = Literal["able", "tiny"]
 
 _MOST_SLOTS = 16
 """KV caches, which are allocated when the decoder is loaded."""
-_MOST_THOUGHTS = 240
-"""Tokens of thought for one answer: small models that are still thinking then have lost their way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ class Profile:
                 "slots": self._slots(sessions),
                 "temperature": self.temperature,
             },
-            "agent": {"thinking": self.thinking, "think_about": "hard", "thought_budget": _MOST_THOUGHTS},
+            "agent": {"thinking": self.thinking},
             "server": {"max_sessions": sessions},
         }
 

@@ -47,7 +47,7 @@ KINDS = ("facts", "arithmetic", "logic", "units", "instructions", "memory", "too
 OWN_QUESTIONS = 126
 """Eighteen of each kind."""
 _MOST_TRIES = 1000
-"""Draws for a question that has not been made yet, after which there is none."""
+"""Draws without a new question after which the templates count as exhausted."""
 Half = Literal["tuning", "held-out"]
 """Two halves of the questions of a seed: one to improve the agent with, the other to report on."""
 

@@ -230,10 +230,12 @@ class Answer:
         apology = self._context.engine.settings.agent.apology if self._voice is not None else ""
         lead = self._lead()
         streams = StreamContext(lead.seconds, self._context.pulse, self._items.think)
+        request, settings, context, items = self._request, self._settings, self._context, self._read()
+        mode = mode_of(request, settings, context, items)
         text = (
-            _scripted(self._request.words)
-            if self._request.words is not None
-            else write_what_fits(self._request, self._settings, self._context, self._read(), streams)
+            _scripted(request.words)
+            if request.words is not None
+            else write_what_fits(request, settings, context, items, mode, streams)
         )
         written = Apologetic(text, self._words_for)
         stage = self._stage(self._voice, lead) if self._voice is not None else None
@@ -241,10 +243,8 @@ class Answer:
             if stage is None:
                 await write_out(written.parts(), self._items)
             else:
-                thinks = mode_of(self._settings, self._context, self._read()) in ("before", "think_first")
-                patience = patience_with_answer(self._context.engine.settings.stopgaps, thinks)
-                stopgaps = None if self._is_stopgap else partial(self._next_stopgap, patience)
-                await stage.run(written.parts(), stopgaps)
+                patience = patience_with_answer(context.engine.settings.stopgaps, mode)
+                await stage.run(written.parts(), None if self._is_stopgap else partial(self._next_stopgap, patience))
         except Exception as error:
             cause = first_error(error)
             # What an upstream does wrong needs no trace of our own code.

@@ -29,13 +29,14 @@ async def write_what_fits(
     settings: SessionSettings,
     answer_context: AnswerContext,
     items: Sequence[Item],
+    mode: Mode,
     streams: StreamContext,
 ) -> AsyncGenerator[Generated]:
     """As `write`. What a far server, which counts tokens by itself, finds too long is tried with less of the past."""
     while True:
         begun = False
         try:
-            async with aclosing(write(request, settings, answer_context, items, streams)) as parts:
+            async with aclosing(write(request, settings, answer_context, items, mode, streams)) as parts:
                 async for part in parts:
                     begun = True
                     yield part
@@ -51,6 +52,7 @@ async def write(
     settings: SessionSettings,
     answer_context: AnswerContext,
     items: Sequence[Item],
+    mode: Mode,
     streams: StreamContext,
 ) -> AsyncGenerator[Generated]:
     """Write the answer to `items`. Closing the iterator stops the model within a token. Raises `DecoderError`.
@@ -59,7 +61,6 @@ async def write(
     """
     decoder, agent = answer_context.engine.settings.decoder, answer_context.engine.settings.agent
     read = _read_items(request, items)
-    mode = mode_of(settings, answer_context, read)
     sampling = Sampling(
         decoder.temperature, decoder.top_p, min(settings.max_output_tokens or decoder.max_tokens, decoder.max_tokens)
     )
@@ -121,19 +122,19 @@ def _asked(items: Sequence[Item]) -> str:
     return (last.text or "") if last is not None else ""
 
 
-def mode_of(settings: SessionSettings, answer_context: AnswerContext, items: Sequence[Item]) -> Mode:
+def mode_of(request: Respond, settings: SessionSettings, answer_context: AnswerContext, items: Sequence[Item]) -> Mode:
     """How to think about the answer to `items`. A written one waits for its thoughts: nobody listens meanwhile."""
     decoder, agent = answer_context.engine.decoder, answer_context.engine.settings.agent
     mode = settings.thinking if decoder.thinks else "off"
     # A decoder that hears thinks about the sound, too, and words don't tell what is hard in it.
-    if agent.think_about == "hard" and decoder.audio_encoder is None and _is_easy(items, settings):
+    asked = _asked(_read_items(request, items))
+    if agent.think_about == "hard" and decoder.audio_encoder is None and _is_easy(asked, settings):
         return "off"
     return "before" if mode != "off" and settings.modality == "text" else mode
 
 
-def _is_easy(items: Sequence[Item], settings: SessionSettings) -> bool:
+def _is_easy(asked: str, settings: SessionSettings) -> bool:
     """Whether nothing has to be worked out, or there are tools to do it with; where no words are known, False."""
-    asked = _asked(items)
     return bool(settings.tools) or (bool(asked) and not has_to_be_worked_out(asked))
 
 

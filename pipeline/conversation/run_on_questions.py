@@ -18,7 +18,7 @@ _LEAST_WORDS = 5
 
 
 def with_question_apart(text: str) -> str:
-    """`text`, of which a question behind the last comma follows what was said as a sentence of its own."""
+    """`text`, in which a question after the last comma becomes a sentence of its own."""
     found = _RUN_ON.fullmatch(text)
     if found is None:
         return text

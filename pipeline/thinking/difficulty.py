@@ -2,13 +2,12 @@
 
 import re
 
+from pipeline.thinking.repetition_guard import NUMBER_WORDS
+
 _LAST_CHARACTERS = 1000
 """What is looked at of a long text: spoken questions are shorter."""
-_SMALL = (
-    "zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen"
-    "|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million"
-)
-_NUMBER = re.compile(rf"[\d,.]*\d[\d,.]*|(?:\b(?:{_SMALL})\b(?:[ -]and)?[ -]?)+", re.IGNORECASE)
+_WORDS = "|".join(sorted({*NUMBER_WORDS, "million"}))
+_NUMBER = re.compile(rf"[\d,.]*\d[\d,.]*|(?:\b(?:{_WORDS})\b(?:[ -]and)?[ -]?)+", re.IGNORECASE)
 """A number in digits or words."""
 _SHARE = re.compile(
     r"\b(?:half|halves|third|quarter|double|twice|dozen|percent|each|per|every|apiece)\b", re.IGNORECASE

@@ -19,7 +19,7 @@ _NO_ACCIDENT = 3
 _STUCK = 3
 """Repeated sentences, or segments without a new word, in a row after which the answer is considered complete."""
 _LEADING = frozenset(("so", "well", "okay", "ok", "and", "then", "now", "thus", "therefore", "hence", "right"))
-_NUMBERS = frozenset(
+NUMBER_WORDS = frozenset(
     (
         *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
         *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty"),
@@ -211,7 +211,7 @@ def _contradict(old: str, new: str) -> bool:
 
 
 def _is_number(word: str) -> bool:
-    return word in _NUMBERS or word[0].isdigit()
+    return word in NUMBER_WORDS or word[0].isdigit()
 
 
 def _may_contradict(old: str, new: str) -> bool:
@@ -219,5 +219,5 @@ def _may_contradict(old: str, new: str) -> bool:
     return (
         _contradict(old, new)
         or new.startswith(old)
-        or any(word.startswith(new) and _contradict(old, word) for word in _NUMBERS | _TRUTHS)
+        or any(word.startswith(new) and _contradict(old, word) for word in NUMBER_WORDS | _TRUTHS)
     )

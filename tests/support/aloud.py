@@ -49,11 +49,11 @@ class Talk:
     def __init__(
         self, decoder: Decoder, mode: Mode, agent: AgentSettings, tokens: int = 16, heard: Sequence[str] = ()
     ) -> None:
-        decoding, unannounced = (
-            DecoderSettings(temperature=0, max_tokens=tokens),
-            StopgapSettings(model_s=0, thought_s=0),
+        settings = PipelineSettings(
+            agent=agent,
+            decoder=DecoderSettings(temperature=0, max_tokens=tokens),
+            stopgaps=StopgapSettings(model_s=0, thought_s=0),
         )
-        settings = PipelineSettings(agent=agent, decoder=decoding, stopgaps=unannounced)
         self.voice = Recording()
         self._engine = replace(
             scripted.engine(heard, [], settings), decoder=decoder, synthesizer=VoiceCatalogue.of(self.voice)

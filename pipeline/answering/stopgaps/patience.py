@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from audio.pcm import INPUT_RATE
 from pipeline.settings import StopgapSettings
+from pipeline.thinking.schedule import Mode
 
 
 class Patience:
@@ -32,7 +33,8 @@ class Patience:
         return self._phrases[self._said - 1]
 
 
-def patience_with_answer(waits: StopgapSettings, thinks_first: bool) -> Patience:
+def patience_with_answer(waits: StopgapSettings, mode: Mode) -> Patience:
     """The wait for the first words of an answer. It is announced sooner if the model thinks before it speaks."""
+    thinks_first = mode in ("before", "think_first")
     first_s, first = (waits.thought_s, waits.thoughtful) if thinks_first else (waits.model_s, waits.thinking)
     return Patience(round(first_s * INPUT_RATE), round(waits.again_s * INPUT_RATE), (first, *waits.again))
