@@ -1,7 +1,7 @@
 """Ordinary callers of a server that is attacked, each from an address of its own."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.callers.caller import Answered, hold
 from bench.conversations.latency import turn_of
@@ -22,6 +22,8 @@ class Callers:
         self._count = count
         self.latencies_ms: list[float] = []
         """Voice to voice."""
+        self.timelines_ms: list[Mapping[str, float]] = []
+        """When each stage was reached, of every turn that got an answer."""
         self.unanswered = 0
         """Turns that got no answer."""
 
@@ -59,8 +61,9 @@ class Callers:
             return None
 
     def _note(self, spoken: Recording, answered: Answered | None) -> None:
-        latency_ms = None if answered is None else turn_of(spoken, answered).voice_to_voice_ms
-        if latency_ms is None:
+        turn = None if answered is None else turn_of(spoken, answered)
+        if turn is None or turn.voice_to_voice_ms is None:
             self.unanswered += 1
         else:
-            self.latencies_ms.append(latency_ms)
+            self.latencies_ms.append(turn.voice_to_voice_ms)
+            self.timelines_ms.append(turn.timeline_ms)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
+from rich.console import Group as Rows
 from rich.console import RenderableType
 from rich.table import Table
 
@@ -13,8 +14,10 @@ from bench.abuse.attackers import ATTACKERS, Damage
 from bench.abuse.honest import Callers
 from bench.abuse.hostile import Plan, attacking
 from bench.abuse.processes import victim
+from bench.conversations.latency import stages_of
 from bench.corpus import Recording
 from bench.report import BAD, GOOD, number, percentile
+from pipeline.runtime.timeline import Stage
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +35,8 @@ class Group:
 
     latencies_ms: list[float]
     """Voice to voice."""
+    stages_ms: Mapping[str, float]
+    """From the end of speech, as the server detected it, to each stage of a turn; medians."""
     unanswered: int
     damage: Damage | None
     """What the hostile client did."""
@@ -60,6 +65,16 @@ class Report:
         return {"callers": self.callers, "ratios": ratios, "groups": {k: asdict(g) for k, g in self.groups.items()}}
 
     def as_table(self) -> RenderableType:
+        return Rows(self._waits(), "", self._stages())
+
+    def _stages(self) -> Table:
+        names = [name for name in get_args(Stage) if any(name in group.stages_ms for group in self.groups.values())]
+        table = Table("median ms to", *(name.replace("_", " ") for name in names), box=None, pad_edge=False)
+        for kind, group in self.groups.items():
+            table.add_row(kind.replace("_", " "), *(number(group.stages_ms.get(name)) for name in names))
+        return table
+
+    def _waits(self) -> Table:
         table = Table("hostile client", "turns", "no answer", "p50", "p90", "ratio", box=None, pad_edge=False)
         for kind, group in self.groups.items():
             ratio = self.ratio(kind)
@@ -115,6 +130,7 @@ async def measure(
                     damage = None
                 after = await server.refusals()
                 refused = {code: count - before.get(code, 0) for code, count in after.items()}
-                groups[kind] = Group(talking.latencies_ms, talking.unanswered, damage, refused)
+                stages = stages_of(talking.timelines_ms)
+                groups[kind] = Group(talking.latencies_ms, stages, talking.unanswered, damage, refused)
     del groups["warm-up"]
     return Report(callers, groups)

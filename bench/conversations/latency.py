@@ -1,7 +1,7 @@
 """Voice-to-voice time: from the last sample of the user's speech to the first of the answer, at the client."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Literal
@@ -102,8 +102,7 @@ class Report:
 
     def stages(self) -> dict[str, float]:
         """Median milliseconds from the end of speech, as the agent detected it, to each stage of a turn."""
-        names = dict.fromkeys(name for turn in self.turns for name in turn.timeline_ms)
-        return {name: median(t.timeline_ms[name] for t in self.turns if name in t.timeline_ms) for name in names}
+        return stages_of([turn.timeline_ms for turn in self.turns])
 
     def as_table(self) -> RenderableType:
         columns = ("turn", "voice to voice", "above pipeline", "decided → packet", "early", "heard")
@@ -189,6 +188,12 @@ async def _prepare(connection: Connection, detection: Detection) -> None:
     await connection.send(SessionUpdateEvent(type="session.update", session=session))
     while not isinstance(await connection.receive(), SessionUpdatedEvent):
         pass
+
+
+def stages_of(timelines_ms: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The median of each stage, of the turns that reached it."""
+    names = dict.fromkeys(name for timeline in timelines_ms for name in timeline)
+    return {name: median(timeline[name] for timeline in timelines_ms if name in timeline) for name in names}
 
 
 def turn_of(spoken: Recording, answered: Answered) -> Turn:

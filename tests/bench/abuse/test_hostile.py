@@ -35,9 +35,9 @@ async def test_the_clients_end_when_they_are_told_to_whatever_they_met() -> None
 
 def test_a_hostile_client_is_judged_by_the_slow_answers_of_the_others() -> None:
     groups = {
-        ALONE: Group([100.0] * 10, 0, None, {}),
-        "flood": Group([100.0] * 8 + [150.0] * 2, 0, Damage(), {}),
-        "rush": Group([], 3, Damage(), {}),
+        ALONE: Group([100.0] * 10, {}, 0, None, {}),
+        "flood": Group([100.0] * 8 + [150.0] * 2, {}, 0, Damage(), {}),
+        "rush": Group([], {}, 3, Damage(), {}),
     }
     report = Report(3, groups)
     assert report.ratio(ALONE) == 1
