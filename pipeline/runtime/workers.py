@@ -79,6 +79,8 @@ class _Job:
     number: int
     account: object
     run: Callable[[], None]
+    loop: asyncio.AbstractEventLoop
+    """On which its account is told of it."""
 
 
 class Workers:
@@ -116,24 +118,20 @@ class Workers:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[T] = loop.create_future()
 
-        payer = account()
-
         def job() -> None:
             if done.cancelled():
                 return
-            began = self._clock()
             try:
                 result = work()
             except BaseException as error:
                 self._settle(loop, done, done.set_exception, error)
             else:
                 self._settle(loop, done, done.set_result, result)
-            _tell(loop, charge, payer, self._clock() - began)
 
         with self._changed:
             if not self._open:
                 raise RuntimeError("the workers are closed")
-            self._waiting.append(_Job(urgency, next(self._order), payer, job))
+            self._waiting.append(_Job(urgency, next(self._order), account(), job, loop))
             self._changed.notify()
         return await done
 
@@ -176,6 +174,7 @@ class Workers:
                 if job.account is not None:
                     self._shares.note(job.account, now - began, now)
                 self._idle += 1
+            _tell(job.loop, charge, job.account, now - began)
             # What it references would stay alive until the next job.
             del job
 
