@@ -15,7 +15,6 @@ from pipeline.runtime.workers import Urgency, Workers
 
 log = logging.getLogger(__name__)
 
-_HOP_SAMPLES = INPUT_RATE // 4
 _MISSED_SAMPLES = INPUT_RATE // 2
 """Audio after a pause in which a word may have been said."""
 
@@ -58,9 +57,14 @@ class Utterance:
         return self._sound is None and self.manner is None
 
     @property
-    def has_news(self) -> bool:
-        """Whether enough came in since the last look to make another worth its cost."""
-        return self._news >= _HOP_SAMPLES and not self._words.busy
+    def busy(self) -> bool:
+        """Whether a look at its words is being taken."""
+        return self._words.busy
+
+    @property
+    def unheard_s(self) -> float:
+        """Seconds of audio that came in since the last look."""
+        return self._news / INPUT_RATE
 
     @property
     def seconds(self) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pipeline.answering.context import AnswerContext
 from pipeline.answering.floor import Floor
 from pipeline.listening.audio_input import AudioInput
+from pipeline.listening.turn_taking import State
 from pipeline.listening.utterance import Utterance
 from pipeline.user_turns.early_answers import EarlyAnswers
 from pipeline.user_turns.transcription import Transcription
@@ -14,6 +15,11 @@ _PROBABLY_ALL = 0.2
 """Probability of a turn's end from which its words are answered while the person speaks. Of nine questions of the
 corpus, each had 0.23 or more with either profile's decoder, and what begins them less than 0.2, but for "Hello" and
 sentences that others follow."""
+
+_HOP_S = 0.25
+"""Audio that makes another look worth its cost while somebody speaks."""
+_SILENT_HOP_S = 4.0
+"""The same while nobody speaks: who ends turns by hand may leave the microphone open between them."""
 
 
 class Follower:
@@ -42,8 +48,10 @@ class Follower:
     def follow(self) -> None:
         """Let the open turn be heard as far as it has come, if that is not being done already."""
         utterance = self._input.utterance
-        busy = self._look is not None and not self._look.done()
-        if utterance is not None and not self._pausing() and not busy and utterance.has_news:
+        if utterance is None or utterance.busy or self._pausing() or not (self._look is None or self._look.done()):
+            return
+        silent = self._input.turn.state in (State.LISTENING, State.RESPONDING)
+        if utterance.unheard_s >= (_SILENT_HOP_S if silent else _HOP_S):
             self._look = self._tasks.create_task(self._read_along(utterance))
 
     async def caught_up(self) -> None:

@@ -203,6 +203,22 @@ async def test_turns_by_hand() -> None:
         assert not conversation.all(SpeechStarted)
 
 
+async def test_a_microphone_that_stays_open_between_turns_by_hand_is_listened_to_now_and_then() -> None:
+    async with talk(["By hand."], ["Understood."], session=BY_HAND) as conversation:
+        await conversation.be_silent(20)
+        await conversation.settled()
+        assert conversation.encoder.pushed <= 20 / 4
+        silent = conversation.encoder.pushed
+        for _ in range(4):
+            await conversation.speak(1)
+            await conversation.settled()
+        assert conversation.encoder.pushed >= silent + 4
+        await conversation.be_silent(1)
+        await conversation.do(Commit(), Respond())
+        await answered(conversation)
+        assert len(conversation.encoder.heard[0]) == pytest.approx(25 * 16_000, abs=512)
+
+
 async def test_a_turn_by_hand_is_bounded() -> None:
     limits = PipelineSettings(turn=TurnSettings(max_turn_s=5))
     async with talk(["Long."], session=BY_HAND, settings=limits) as conversation:

@@ -163,6 +163,8 @@ class ScriptedEncoder:
         """What somebody says over the agent's voice."""
         self.heard: list[Pcm] = []
         """The audio of each utterance."""
+        self.pushed = 0
+        """Pieces of audio that it was given."""
         self.hold: threading.Event | None = None
         """While set and not fired, no utterance is finished."""
 
@@ -182,6 +184,7 @@ class ScriptedStream:
 
     def push(self, pcm: Pcm) -> Heard:
         self._audio.append(pcm)
+        self._encoder.pushed += 1
         return Heard(committed=self._encoder.partial)
 
     def finish(self) -> Heard:
