@@ -41,7 +41,7 @@ class Damage:
     items_lost: int = 0
     """Items that were accepted and not there afterwards."""
     complaints: list[str] = field(default_factory=list)
-    """What the server said instead."""
+    """What it said or did instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +135,14 @@ async def fuzz_offers(target: Target, over: asyncio.Event, damage: Damage) -> No
                     content=mutated_offer(target.offer, random),
                     headers={"content-type": "application/sdp"},
                 )
-                damage.offers_failed += answer.status_code in (500, 502, 504)
+                if answer.status_code in (500, 502, 504):
+                    damage.offers_failed += 1
+                    damage.complaints.append(f"an offer: {answer.status_code} {answer.text[:200]}")
                 if answer.status_code == 201:
                     await client.post(f"{answer.headers['location']}/hangup")
-            except _LOST:
+            except _LOST as error:
                 damage.offers_failed += 1
+                damage.complaints.append(f"an offer: {error!r}")
 
 
 def mutated_offer(offer: str, random: Random) -> bytes:

@@ -26,6 +26,8 @@ class Callers:
         """When each stage was reached, of every turn that got an answer."""
         self.unanswered = 0
         """Turns that got no answer."""
+        self.complaints: list[str] = []
+        """What those met that were turned away; the others waited in vain."""
 
     @property
     def p90_ms(self) -> float | None:
@@ -57,7 +59,8 @@ class Callers:
         try:
             async with connect(self._url, local_address=address) as connection:
                 return await hold(connection, spoken)
-        except Exception:  # whatever a caller meets that is turned away: it counts as not answered
+        except Exception as error:  # whatever a caller meets that is turned away: it counts as not answered
+            self.complaints.append(repr(error))
             return None
 
     def _note(self, spoken: Recording, answered: Answered | None) -> None:

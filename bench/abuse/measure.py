@@ -44,6 +44,8 @@ class Report:
     """The same during it."""
     unanswered: int
     """Turns of theirs that got no answer."""
+    complaints: list[str]
+    """What those met that were turned away."""
     damage: Damage
     memory_before_mib: float
     memory_after_mib: float
@@ -146,6 +148,7 @@ async def measure(
                 alone_ms=alone.latencies_ms,
                 attacked_ms=attacked.latencies_ms,
                 unanswered=attacked.unanswered,
+                complaints=attacked.complaints,
                 damage=damage,
                 memory_before_mib=before,
                 memory_after_mib=memory,

@@ -1,4 +1,7 @@
-"""Ordinary conversations and one hostile client of each kind: how long the others wait for their answers meanwhile."""
+"""Ordinary conversations and one hostile client of each kind: how long the others wait for their answers meanwhile.
+
+What an ordinary caller more costs them is the yardstick.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +30,8 @@ _HOSTILE_SESSIONS = 2
 SLOWER = 1.5
 """How much longer the ordinary ones may wait, as a multiple of what they wait alone."""
 ALONE = "alone"
+ONE_MORE = "one caller more"
+"""Instead of a hostile client: what it costs the others that somebody is there at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The groups by the kind of the hostile client, the first without one."""
+    """The groups by the kind of the hostile client, the first two without one."""
 
     callers: int
     groups: Mapping[str, Group]
@@ -105,7 +110,7 @@ async def measure(
     kinds: Sequence[str] = tuple(ATTACKERS),
     progress: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Have so many callers speak so many turns each, alone and with one hostile client of each kind at a time.
+    """Have so many callers speak so many turns each: alone, with one more, with a hostile client of each kind in turn.
 
     The server is one of this machine's own with the profile tiny, and but for the number of sessions with the limits
     that it has by default.
@@ -117,10 +122,10 @@ async def measure(
     groups: dict[str, Group] = {}
     with TemporaryDirectory() as folder:
         async with victim(Path(folder), settings) as server:
-            for kind in ("warm-up", ALONE, *kinds):
+            for kind in ("warm-up", ALONE, ONE_MORE, *kinds):
                 progress(kind)
                 before = await server.refusals()
-                talking = Callers(server.url, corpus, callers)
+                talking = Callers(server.url, corpus, callers + (kind == ONE_MORE))
                 if kind in ATTACKERS:
                     async with attacking(Plan(server.port, [kind])) as attack:
                         await talking.talk(turns)
