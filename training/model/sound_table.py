@@ -25,16 +25,35 @@ class RowAdaptor(StepAdaptor):
         return projected
 
 
+class SoundTable:
+    """The rows of all recordings, shape (rows, width, 3)."""
+
+    def __init__(self, width: int) -> None:
+        self.rows = torch.empty(0, width, 3)
+
+    def add(self, rows: torch.Tensor) -> range:
+        """Keep the rows of a recording; returns their numbers."""
+        first = len(self.rows)
+        self.rows = torch.cat((self.rows, rows))
+        return range(first, len(self.rows))
+
+
 class SoundEmbedding(nn.Module):
     """Embeddings of token ids: below `vocabulary` those of words, from there on those of the rows of a table."""
 
-    def __init__(self, words: nn.Embedding, adaptor: StepAdaptor) -> None:
+    def __init__(self, words: nn.Embedding, adaptor: StepAdaptor, table: SoundTable | None = None) -> None:
+        """`table`: that of another one, to be shared; None begins an empty one."""
         super().__init__()
         self.words = words
         self.vocabulary = words.num_embeddings
         self.adaptor = RowAdaptor(adaptor.conv.in_channels, adaptor.linear2.out_features, adaptor.linear1.out_features)
         self.adaptor.load_state_dict(adaptor.state_dict())
-        self._rows = torch.empty(0, adaptor.conv.in_channels, 3)
+        self._table = table or SoundTable(adaptor.conv.in_channels)
+
+    def twin(self) -> "SoundEmbedding":
+        """The same words and table, with an adaptor of its own: it stays whole while trainers spread this module."""
+        words = nn.Embedding.from_pretrained(self.words.weight.detach())  # type: ignore[no-untyped-call]
+        return SoundEmbedding(words, self.adaptor, self._table)
 
     @property
     def weight(self) -> torch.Tensor:
@@ -43,15 +62,13 @@ class SoundEmbedding(nn.Module):
 
     def add(self, rows: torch.Tensor) -> list[int]:
         """Keep the rows of a recording, shape (rows, width, 3), and return their ids."""
-        first = self.vocabulary + len(self._rows)
-        self._rows = torch.cat((self._rows, rows))
-        return list(range(first, first + len(rows)))
+        return [self.vocabulary + number for number in self._table.add(rows)]
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         is_sound = ids >= self.vocabulary
         vectors: torch.Tensor = self.words(ids.masked_fill(is_sound, 0))
         if is_sound.any():
-            rows = self._rows.to(vectors.device)[ids[is_sound] - self.vocabulary]
+            rows = self._table.rows.to(vectors.device)[ids[is_sound] - self.vocabulary]
             vectors = vectors.masked_scatter(is_sound[..., None], self.adaptor(rows).to(vectors.dtype))
         return vectors
 

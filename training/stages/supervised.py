@@ -35,13 +35,16 @@ class Pace:
     """Whether all weights learn, as those of a model that begins from nothing have to."""
 
 
-def adapters(rank: int = 16) -> LoraConfig:
-    """LoRA on all projections; the audio adaptor, and the layer that writes the new control tokens, learn whole."""
+def adapters(whole: Sequence[str] = ("adaptor", "lm_head"), rank: int = 16) -> LoraConfig:
+    """LoRA on all projections. The layers named by `whole` learn all weights.
+
+    By default, these are the audio adaptor and the layer that writes the new control tokens.
+    """
     return LoraConfig(
         r=rank,
         lora_alpha=2 * rank,
         target_modules=_PROJECTIONS,
-        modules_to_save=["adaptor", "lm_head"],
+        modules_to_save=list(whole),
         task_type="CAUSAL_LM",
     )
 
