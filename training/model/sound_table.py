@@ -19,8 +19,14 @@ from pipeline.encoders.embedding.qwen_audio import StepAdaptor, attended
 class RowAdaptor(StepAdaptor):
     """The adaptor on rows, shape (rows, width, 3), each by itself: equal to `StepAdaptor` on the sequence."""
 
+    def __init__(self, width: int, output: int, hidden: int) -> None:
+        super().__init__(width, output, hidden)
+        # A module and not the function: DeepSpeed brings the weights of a module together when it is called.
+        convolution = nn.utils.skip_init(nn.Conv1d, width, width, kernel_size=3)  # type: ignore[no-untyped-call]
+        self.conv: nn.Conv1d = convolution
+
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        halved = functional.gelu(functional.conv1d(rows, self.conv.weight, self.conv.bias)).squeeze(2)
+        halved = functional.gelu(self.conv(rows)).squeeze(2)
         projected: torch.Tensor = self.linear2(functional.relu(self.linear1(halved)))
         return projected
 
@@ -67,10 +73,9 @@ class SoundEmbedding(nn.Module):
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         is_sound = ids >= self.vocabulary
         vectors: torch.Tensor = self.words(ids.masked_fill(is_sound, 0))
-        if is_sound.any():
-            rows = self._table.rows.to(vectors.device)[ids[is_sound] - self.vocabulary]
-            vectors = vectors.masked_scatter(is_sound[..., None], self.adaptor(rows).to(vectors.dtype))
-        return vectors
+        # Without a sound as well: processes that train together add up gradients of the same weights, zeros included.
+        rows = self._table.rows.to(vectors.device)[ids[is_sound] - self.vocabulary]
+        return vectors.masked_scatter(is_sound[..., None], self.adaptor(rows).to(vectors.dtype))
 
 
 class Hearing:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from peft import LoraConfig, get_peft_model_state_dict
+from peft import LoraConfig
 from safetensors.torch import save_file
 
 from training.gathering import learned
@@ -91,6 +91,5 @@ class _Following:
 
     def sync_weights(self) -> None:
         """Called by TRL in every process, before the first answers of a step."""
-        model = self._trainer.accelerator.unwrap_model(self._trainer.model)
-        weights = get_peft_model_state_dict(model, state_dict=learned(self._trainer))
-        self._writer.take(weights, model.peft_config["default"], f"step-{self._trainer.state.global_step}")
+        config = self._trainer.model.peft_config["default"]
+        self._writer.take(learned(self._trainer), config, f"step-{self._trainer.state.global_step}")

@@ -7,6 +7,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
 
+from training.gathering import emptied
 from training.stages.running import Stage, merged, on_gpu
 
 _IGNORED = -100
@@ -57,6 +58,7 @@ def train(
     pace: Pace,
 ) -> PreTrainedModel:
     """Train adapters or, at that pace, all weights on `examples`; returns the decoder. Raises `OutOfTime`."""
+    empty = emptied(decoder)
     model = decoder.requires_grad_(True) if pace.whole else get_peft_model(decoder, adapters())
     arguments = TrainingArguments(
         **stage.common(),
@@ -73,7 +75,7 @@ def train(
     )
     trainer = Trainer(model, arguments, train_dataset=list(examples), data_collator=_Batches(tokenizer.pad_token_id))
     stage.run(trainer)
-    return merged(trainer)
+    return merged(trainer, empty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from training.data.acoustic import Question
 from training.evaluation import judged
+from training.gathering import emptied
 from training.model.prompts import Prompts
 from training.processes import share
 from training.reasoning.rewards import Verdict
@@ -65,6 +66,7 @@ def train(
     pace: RewardPace,
 ) -> PreTrainedModel:
     """Train adapters on answers of `writer`, merge them, and return the decoder. Raises `OutOfTime`."""
+    empty = emptied(decoder)
     read, numbers = prompts.all(questions, sounds), list(range(len(questions)))
 
     def rollout(indices: list[str], trainer: GRPOTrainer) -> dict[str, Any]:
@@ -114,4 +116,4 @@ def train(
     )
     writer.follow(trainer)
     stage.run(trainer)
-    return merged(trainer)
+    return merged(trainer, empty)
