@@ -1,6 +1,9 @@
 """Reinforcement learning whose answers a real vLLM writes, with a random model of one layer."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,23 +13,20 @@ import torch
 
 from tests.cluster import vllm as servers
 from tests.cluster.ports import free_port
+from tests.cluster.rewards import STEPS, learn, odd_is_right, questions, trainee
 from tests.cluster.vllm import Vllm
 from tests.training.stages.tiny_model import begin
 from tests.training.voices import RecordedSpeaker
-from training.data import acoustic, textual
-from training.data.acoustic import Question
+from training.full_size.dry_run import LAUNCH
 from training.model.checkpoint import write_decoder
 from training.model.trainee import Trainee
-from training.reasoning.rewards import Verdict
 from training.recipe import TINY, Beginner, Recipe
 from training.rollouts.transformers_writer import TransformersWriter
 from training.rollouts.vllm_server import VllmError, VllmServer
 from training.rollouts.vllm_writer import VllmWriter
 from training.rollouts.writer import likeliest
 from training.stages import verified_rewards
-from training.stages.running import Stage
 from training.stages.supervised import Pace
-from training.stages.verified_rewards import RewardPace
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:You are using 'rollout_func'"),  # pinned for that reason
@@ -38,20 +38,6 @@ FLAGS = "--enable-prompt-embeds --enable-lora"
 ENVIRONMENT = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "true"}
 NEAR, FAR = 0.001, 0.02
 """Nats by which two programs may differ about a token, and by which other weights or another sound do differ."""
-STEPS = 4
-
-
-def trainee() -> Trainee:
-    """A model of random weights, large enough that what it reads makes a difference."""
-    modules, tokenizer = begin([])
-    for weight in modules.parameters():
-        if weight.ndim > 1:
-            torch.nn.init.normal_(weight, std=0.15)
-    return Trainee(modules, tokenizer)
-
-
-def questions() -> list[Question]:
-    return [*acoustic.generate(RecordedSpeaker(), "train", 3, 0), *textual.generate("train", 1, 0)]
 
 
 def likelihoods(run: Trainee, read: list[int], ids: list[int]) -> list[float]:
@@ -92,32 +78,16 @@ def test_it_writes_what_the_trainer_would_and_hears(server: VllmServer) -> None:
     assert likeliest(writer, [heard]) == likeliest(TransformersWriter(run.decoder, run.prompts.end), [heard])
 
 
-def curve(server: VllmServer, folder: Path) -> list[dict[str, Any]]:
-    """What is logged in each step of a reward stage whose rewards are as good as random, so that weights change."""
-    torch.manual_seed(0)
-    run, asked = trainee(), questions()
-    sounds = run.hear(asked)
-    writer = VllmWriter(server, run)
-    pace = RewardPace(steps=STEPS, questions=2, group=4, rate=1e-2)
-    stage = Stage(folder / "stage", seed=0)
-    verified_rewards.train(run.decoder, run.tokenizer, writer, run.prompts, asked, sounds, stage, pace)
-    logged: list[dict[str, Any]] = json.loads((folder / "stage" / "curve.json").read_text())
-    return [step for step in logged if "reward" in step]
+def logged(stage: Path) -> list[dict[str, Any]]:
+    """What TRL logged in each step."""
+    curve: list[dict[str, Any]] = json.loads((stage / "curve.json").read_text())
+    return [step for step in curve if "reward" in step]
 
 
-@pytest.fixture
-def odd_answers_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for the judge: to it, a random model is always wrong, and nothing is learned from that."""
-
-    def judged(question: Question, text: str, for_reasoning: bool = True) -> Verdict:
-        return Verdict(right=len(text) % 2 == 1, reasons=True, reward=float(len(text) % 2))
-
-    monkeypatch.setattr(verified_rewards, "judged", judged)
-
-
-@pytest.mark.usefixtures("odd_answers_are_right")
 def test_it_has_the_weights_of_every_step(server: VllmServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = curve(server, tmp_path / "fresh")
+    monkeypatch.setattr(verified_rewards, "judged", odd_is_right)
+    learn(server, tmp_path / "fresh")
+    steps = logged(tmp_path / "fresh")
     assert len(steps) == STEPS
     assert max(step["sampling/sampling_logp_difference/max"] for step in steps) < NEAR
     assert [step["sampling/importance_sampling_ratio/mean"] for step in steps] == pytest.approx([1] * STEPS, abs=NEAR)
@@ -127,9 +97,28 @@ def test_it_has_the_weights_of_every_step(server: VllmServer, tmp_path: Path, mo
     monkeypatch.setattr(
         VllmWriter, "take", lambda self, weights, config, name: name == "step-0" and taken(self, weights, config, name)
     )
-    _, second, *stale = curve(server, tmp_path / "stale")
+    learn(server, tmp_path / "stale")
+    _, second, *stale = logged(tmp_path / "stale")
     assert second["sampling/sampling_logp_difference/max"] < NEAR, "the rate of the first step is 0"
     assert min(step["sampling/sampling_logp_difference/max"] for step in stale) > FAR, "it would be noticed"
+
+
+def test_it_has_them_when_two_processes_share_the_weights(vllm: Vllm, tmp_path: Path) -> None:
+    """By FSDP, with the launch file of the full size."""
+    launch = f"""-m accelerate.commands.launch --config_file {LAUNCH / "eight_gpus_fsdp.yaml"} --num_processes 2
+        --mixed_precision no -m tests.cluster.rewards {vllm.url} {tmp_path}"""
+    run = subprocess.run(
+        [sys.executable, *launch.split()],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert run.returncode == 0, run.stderr[-4000:]
+    steps = logged(tmp_path / "stage")
+    assert len(steps) == STEPS
+    assert max(step["sampling/sampling_logp_difference/max"] for step in steps) < NEAR
 
 
 def test_the_whole_recipe_runs_through_it(server: VllmServer, tmp_path: Path) -> None:

@@ -1,17 +1,13 @@
-"""The recipe on next to nothing, for torchrun: each process writes down what it reports and what it has learned.
-
-It also runs under `accelerate launch`. accelerate spreads weights over GPUs only, so the processes say that they have
-some; everything after that is accelerate's own.
-"""
+"""The recipe on next to nothing, for several processes: each writes down what it reports and what it has learned."""
 
 import os
 import sys
 from pathlib import Path
 
-import torch
-from accelerate import DistributedType, PartialState
+from accelerate import PartialState
 from safetensors.torch import save_file
 
+from tests.training.stages.claimed_gpus import claim_gpus
 from tests.training.stages.tiny_model import begin
 from tests.training.voices import RecordedSpeaker
 from training.data import acoustic
@@ -25,8 +21,7 @@ from training.stages.supervised import Example, Pace
 def main(folder: Path) -> None:
     """Run the recipe, and then train the model of its cold start: its adapters, and all of its weights."""
     if os.environ.keys() & {"ACCELERATE_USE_FSDP", "ACCELERATE_USE_DEEPSPEED"}:
-        PartialState._prepare_backend = lambda self, *_: ("gloo", DistributedType.MULTI_GPU)
-        PartialState.set_device = lambda self: setattr(self, "device", torch.device("cpu"))
+        claim_gpus()
     rank = os.environ["RANK"]
     folder.with_name(f"told-{rank}").write_text("\n".join(told(folder)))
     folder.with_name(f"spread-{rank}").write_text(PartialState().distributed_type.value)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.training.stages.test_recipe import STAGES
+from tests.training.stages.tiny_model import STAGES
 from training.full_size.dry_run import LAUNCH
 from training.model.checkpoint import is_complete
 from training.recipe import TINY

@@ -9,7 +9,7 @@ from audio.pcm import INPUT_RATE
 from pipeline.decoders.decoder import Close, Open, Sampling, Text, Unit
 from pipeline.decoders.torch_models import audio_native
 from tests.support.speech import recordings
-from tests.training.stages.tiny_model import begin
+from tests.training.stages.tiny_model import STAGES, begin
 from tests.training.voices import RecordedSpeaker
 from training import evaluate_folder
 from training.recipe import TINY, Beginner, Recipe
@@ -20,8 +20,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),  # of the trainers' own packages
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-
-STAGES = ["0-hearing", "1-cold-start", "2-distillation-1", "3-verified-rewards", "4-self-knowledge"]
 
 
 @pytest.fixture(scope="module")

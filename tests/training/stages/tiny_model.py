@@ -23,6 +23,8 @@ TEXT = {
     "rope_theta": 10_000.0,
 }
 AUDIO = {"n_mels": 128, "n_audio_ctx": 1500, "n_audio_state": 16, "n_audio_head": 4, "n_audio_layer": 1}
+STAGES = ["0-hearing", "1-cold-start", "2-distillation-1", "3-verified-rewards", "4-self-knowledge"]
+"""Folders of the stages of `TINY`."""
 
 
 def begin(_: Sequence[Question]) -> tuple[StepAudioModules, PreTrainedTokenizerFast]:
