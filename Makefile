@@ -52,7 +52,8 @@ test-clients: test-system setup $(VENV)/.test ## Set up the stock clients of the
 	@PYTHON=$(PYTHON) tests/clients/setup.sh $(VENV)/clients
 	@$(BIN)/pytest tests/clients
 
-test-cluster: setup $(VENV)/.test ## Set up Ray, vLLM and Redis (4 GB), and run the tests that need a cluster
+test-cluster: setup $(VENV)/.test ## Set up Ray, vLLM, Redis (4 GB) and what trains models, and run the tests that need a cluster
+	$(PIP) -e ".[test,training]"
 	@$(BIN)/antiphon models --profile tiny pull
 	@PYTHON=$(PYTHON) tests/cluster/setup.sh $(VENV)/cluster
 	@$(CLUSTER_TESTS)

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from training.data import published
 from training.evaluation import Score
-from training.model.sampling import write_answers
 from training.model.trainee import Trainee
 from training.reasoning.answers import WrittenAnswer
+from training.rollouts.transformers_writer import TransformersWriter
+from training.rollouts.writer import likeliest
 
 _AT_ONCE = 16
 
@@ -25,10 +26,11 @@ def main(
 ) -> None:
     """Print how many answers are right by rule; answers to open questions can be kept for a judge."""
     run, score, lines = Trainee.read(checkpoint), Score(), []
+    writer = TransformersWriter(run.decoder, run.prompts.end)
     questions = islice(published.read(folder), count)
     while part := list(islice(questions, _AT_ONCE)):
         prompts = run.prompts.all(part, run.hear(part))
-        for question, ids in zip(part, write_answers(run.decoder, run.prompts, prompts, temperature=0), strict=True):
+        for question, ids in zip(part, likeliest(writer, prompts), strict=True):
             text = run.prompts.text(ids)
             lines.append({"user_query": question.transcript, "response": WrittenAnswer.read(text).words})
             if question.answer:

@@ -4,15 +4,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from transformers import PreTrainedModel
-
 from training.data.acoustic import Question
 from training.model.prompts import Prompts
-from training.model.sampling import write_answers
-from training.processes import in_parts
 from training.reasoning.answers import WrittenAnswer
 from training.reasoning.filters import is_grounded
 from training.reasoning.rewards import Verdict, judge
+from training.rollouts.writer import Writer, likeliest
 
 _Z = 1.96
 
@@ -76,13 +73,10 @@ class Score:
         }
 
 
-def evaluate(
-    model: PreTrainedModel, prompts: Prompts, questions: Sequence[Question], read: Sequence[Sequence[int]]
-) -> Score:
+def evaluate(writer: Writer, prompts: Prompts, questions: Sequence[Question], read: Sequence[Sequence[int]]) -> Score:
     """Ask every question once, at temperature 0. `read`: the prompt of each. Several processes share them."""
     score = Score()
-    written = in_parts(lambda part: write_answers(model, prompts, part, temperature=0), read)
-    for question, ids in zip(questions, written, strict=True):
+    for question, ids in zip(questions, likeliest(writer, read), strict=True):
         score.add(question, prompts.text(ids))
     return score
 

@@ -19,6 +19,10 @@ from training.model.checkpoint import is_complete, write_checkpoint
 from training.model.sound_table import Hearing
 from training.model.trainee import Trainee
 from training.processes import agreed, wait, writes
+from training.rollouts.transformers_writer import TransformersWriter
+from training.rollouts.vllm_server import VllmServer
+from training.rollouts.vllm_writer import VllmWriter
+from training.rollouts.writer import Writer
 from training.stages import distillation, hearing, self_knowledge, supervised, verified_rewards
 from training.stages.running import OutOfTime, Stage
 from training.stages.supervised import Example, Pace
@@ -102,6 +106,8 @@ class Recipe:
     """Asked before every stage and after every step of its training. Of several processes, the first one decides."""
     report: Callable[[str, Mapping[str, object]], None] = lambda stage, figures: None
     """Called with the name of each stage and its figures on held-out questions."""
+    vllm: VllmServer | None = None
+    """The server that writes answers; None: this process does."""
 
     def __post_init__(self) -> None:
         self._tests = [
@@ -158,7 +164,7 @@ class Recipe:
         self._finish(folder, modules, tokenizer, {"classifiers": heard})
 
     def _cold_start(self, before: Path, folder: Path, variant: Variant = Variant()) -> None:
-        run = self._trainee(before)
+        run, _ = self._trainee(before)
         questions = [*self._acoustic(self.sizes.questions, stage=1), *self._textual(stage=1)]
         sounds = run.hear(questions) if variant.hears else [None] * len(questions)
         random = np.random.default_rng(self.seed)
@@ -176,10 +182,10 @@ class Recipe:
         self._conclude(run, folder, variant)
 
     def _distil(self, before: Path, folder: Path) -> None:
-        run = self._trainee(before)
+        run, writer = self._trainee(before)
         stage = 10 * int(folder.name.rpartition("-")[2])
         questions = [*self._acoustic(self.sizes.distilled, stage), *self._textual(stage)]
-        examples = distillation.grounded_examples(run.decoder, run.prompts, questions, run.hear(questions))
+        examples = distillation.grounded_examples(writer, run.prompts, questions, run.hear(questions))
         if examples:
             pace = self.beginner.cold_start
             run.decoder = supervised.train(
@@ -189,15 +195,16 @@ class Recipe:
         self._conclude(run, folder, Variant(), figures)
 
     def _reward(self, before: Path, folder: Path, variant: Variant = Variant()) -> None:
-        run = self._trainee(before)
+        run, writer = self._trainee(before)
         questions = self._acoustic(self.sizes.judged, stage=3)
         sounds = run.hear(questions)
-        middling = verified_rewards.middling(run.decoder, run.prompts, questions, sounds)
+        middling = verified_rewards.middling(writer, run.prompts, questions, sounds)
         every = list(range(len(questions)))
         chosen = middling if middling and variant.middle_difficulty else every[: len(middling) or None]
         run.decoder = verified_rewards.train(
             run.decoder,
             run.tokenizer,
+            writer,
             run.prompts,
             [questions[index] for index in chosen],
             [sounds[index] for index in chosen],
@@ -213,15 +220,22 @@ class Recipe:
         self._conclude(run, folder, variant, figures)
 
     def _know(self, before: Path, folder: Path) -> None:
-        run = self._trainee(before)
+        run, _ = self._trainee(before)
         run.decoder, figures = self_knowledge.train(
             run.decoder, run.tokenizer, self._stage(folder), steps=self.sizes.preference_steps
         )
         self._conclude(run, folder, Variant(), figures)
 
-    def _trainee(self, folder: Path) -> Trainee:
+    def _trainee(self, folder: Path) -> tuple[Trainee, Writer]:
+        """The model of a checkpoint, and what writes with it: a server that is missing is noticed before learning."""
         torch.manual_seed(self.seed)  # a stage that is taken up again samples the same
-        return Trainee.read(folder, self.beginner.dtype)
+        run = Trainee.read(folder, self.beginner.dtype)
+        return run, self._writer(run)
+
+    def _writer(self, run: Trainee) -> Writer:
+        if self.vllm is None:
+            return TransformersWriter(run.decoder, run.prompts.end)
+        return VllmWriter(self.vllm, run)
 
     def _stage(self, folder: Path) -> Stage:
         return Stage(folder, self.seed, self._goes_on)
@@ -236,7 +250,7 @@ class Recipe:
         if variant.hears:
             self._tests_heard = self._tests_heard or run.heard(self._tests)
             sounds = run.keep(self._tests_heard)
-        score = evaluate(run.decoder, run.prompts, self._tests, run.prompts.all(self._tests, sounds))
+        score = evaluate(self._writer(run), run.prompts, self._tests, run.prompts.all(self._tests, sounds))
         self._finish(folder, run.modules(), run.tokenizer, {**(figures or {}), "held_out": score.summary()}, score)
 
     def _finish(

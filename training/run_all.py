@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from training.model.build import build
 from training.model.small import build_small
 from training.processes import writes
 from training.recipe import ABLATIONS, TINY, Beginner, Recipe, Sizes
+from training.rollouts.vllm_server import VllmError, VllmServer
 from training.stages.supervised import Pace
 
 console = Console()
@@ -60,6 +62,10 @@ def main(
     validate: Annotated[
         bool, typer.Option("--validate", help="Ask the voices of the validation and not those of the test.")
     ] = False,
+    vllm: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="A vLLM server that writes answers, on a machine that sees FOLDER. See docs."),
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads. More pay off on idle cores only.")] = 1,
     tiny: Annotated[
         bool, typer.Option("--tiny", help="Every stage once on next to no data, to see that all runs.")
@@ -68,18 +74,23 @@ def main(
     """Train the small model that hears, from its first sound to verified rewards, and print its figures."""
     torch.set_num_threads(threads)
     counted = Budget(folder / "time.json", 60 * budget)
-    recipe = Recipe(
-        folder,
-        KeptSpeaker(kokoro(), spoken or folder.parent / "spoken"),
-        _small(seed) if decoder is Decoder.SMALL else _smollm2(layers),
-        TINY if tiny else SIZES[decoder],
-        seed,
-        "validation" if validate else "test",
-        lambda: writes() and counted.lasts(),
-        _print,
-    )
-    last = recipe.run()
-    done = last is not None and all(recipe.ablate(name) for name in (ABLATIONS if ablations else ()))
+    with VllmServer(vllm, folder / "vllm") if vllm else nullcontext() as server:
+        recipe = Recipe(
+            folder,
+            KeptSpeaker(kokoro(), spoken or folder.parent / "spoken"),
+            _small(seed) if decoder is Decoder.SMALL else _smollm2(layers),
+            TINY if tiny else SIZES[decoder],
+            seed,
+            "validation" if validate else "test",
+            lambda: writes() and counted.lasts(),
+            _print,
+            server,
+        )
+        try:
+            last = recipe.run()
+            done = last is not None and all(recipe.ablate(name) for name in (ABLATIONS if ablations else ()))
+        except VllmError as error:
+            raise SystemExit(str(error)) from error
     if not writes():
         return
     if done:

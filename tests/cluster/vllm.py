@@ -8,9 +8,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -36,10 +37,11 @@ HEARS = "--interleave-mm-strings"
 class Vllm:
     """A server with a small model that is started, stopped and asked for its metrics."""
 
-    def __init__(self, folder: Path, model: Path, flags: str) -> None:
+    def __init__(self, folder: Path, model: Path, flags: str, environment: Mapping[str, str]) -> None:
         """`folder`: for the log. `model`: the folder of a transformers model."""
         self._model = model
         self._flags = flags
+        self._environment = environment
         self._port = free_port()
         self._log = folder / "vllm.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -70,7 +72,7 @@ class Vllm:
                 [*command, *flags.split()],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **environment},
+                env={**os.environ, **environment, **self._environment},
                 start_new_session=True,
             )
         until = time.monotonic() + 2 * PATIENCE_S
@@ -108,10 +110,12 @@ async def become(vllm: Vllm, metric: str, value: float) -> None:
 
 
 @contextmanager
-def running(model: Path = CLUSTER / "model", flags: str = CHATS) -> Iterator[Vllm]:
+def running(
+    model: Path = CLUSTER / "model", flags: str = CHATS, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Vllm]:
     """A server that answers; by default with the model that `setup.sh` makes."""
     with tempfile.TemporaryDirectory() as folder:
-        vllm = Vllm(Path(folder), model, flags)
+        vllm = Vllm(Path(folder), model, flags, environment)
         try:
             vllm.start()
             yield vllm

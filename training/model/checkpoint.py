@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from pipeline.decoders.torch_models.checkpoint import load_weights
 from pipeline.decoders.torch_models.step_audio import StepAudioConfig, StepAudioModules, published_name, read_tokenizer
@@ -27,6 +27,15 @@ def write_checkpoint(
     unfinished = folder / f"{_MODEL}.part"
     save_file(weights, unfinished)
     unfinished.rename(folder / _MODEL)
+
+
+def write_decoder(decoder: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write the decoder of a model in training as a Qwen2 model in transformers' layout, which hears nothing."""
+    weights = {
+        own.replace(".words.", "."): tensor for own, tensor in decoder.state_dict().items() if ".adaptor." not in own
+    }
+    decoder.save_pretrained(folder, state_dict=weights)
+    tokenizer.save_pretrained(folder)
 
 
 def is_complete(folder: Path) -> bool:

@@ -19,22 +19,47 @@ from pipeline.encoders.embedding.qwen_audio import StepAdaptor, attended
 class RowAdaptor(StepAdaptor):
     """The adaptor on rows, shape (rows, width, 3), each by itself: equal to `StepAdaptor` on the sequence."""
 
+    def __init__(self, width: int, output: int, hidden: int) -> None:
+        super().__init__(width, output, hidden)
+        # A module and not the function: DeepSpeed brings the weights of a module together when it is called.
+        convolution = nn.utils.skip_init(nn.Conv1d, width, width, kernel_size=3)  # type: ignore[no-untyped-call]
+        self.conv: nn.Conv1d = convolution
+
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        halved = functional.gelu(functional.conv1d(rows, self.conv.weight, self.conv.bias)).squeeze(2)
+        halved = functional.gelu(self.conv(rows)).squeeze(2)
         projected: torch.Tensor = self.linear2(functional.relu(self.linear1(halved)))
         return projected
+
+
+class SoundTable:
+    """The rows of all recordings, shape (rows, width, 3)."""
+
+    def __init__(self, width: int) -> None:
+        self.rows = torch.empty(0, width, 3)
+
+    def add(self, rows: torch.Tensor) -> range:
+        """Keep the rows of a recording; returns their numbers."""
+        first = len(self.rows)
+        self.rows = torch.cat((self.rows, rows))
+        return range(first, len(self.rows))
 
 
 class SoundEmbedding(nn.Module):
     """Embeddings of token ids: below `vocabulary` those of words, from there on those of the rows of a table."""
 
-    def __init__(self, words: nn.Embedding, adaptor: StepAdaptor) -> None:
+    def __init__(self, words: nn.Embedding, adaptor: StepAdaptor, table: SoundTable | None = None) -> None:
+        """`table`: that of another one, to be shared; None begins an empty one."""
         super().__init__()
         self.words = words
         self.vocabulary = words.num_embeddings
         self.adaptor = RowAdaptor(adaptor.conv.in_channels, adaptor.linear2.out_features, adaptor.linear1.out_features)
         self.adaptor.load_state_dict(adaptor.state_dict())
-        self._rows = torch.empty(0, adaptor.conv.in_channels, 3)
+        self._table = table or SoundTable(adaptor.conv.in_channels)
+
+    def twin(self) -> "SoundEmbedding":
+        """The same words and table, with an adaptor of its own: it stays whole while trainers spread this module."""
+        words = nn.Embedding.from_pretrained(self.words.weight.detach())  # type: ignore[no-untyped-call]
+        return SoundEmbedding(words, self.adaptor, self._table)
 
     @property
     def weight(self) -> torch.Tensor:
@@ -43,17 +68,14 @@ class SoundEmbedding(nn.Module):
 
     def add(self, rows: torch.Tensor) -> list[int]:
         """Keep the rows of a recording, shape (rows, width, 3), and return their ids."""
-        first = self.vocabulary + len(self._rows)
-        self._rows = torch.cat((self._rows, rows))
-        return list(range(first, first + len(rows)))
+        return [self.vocabulary + number for number in self._table.add(rows)]
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
         is_sound = ids >= self.vocabulary
         vectors: torch.Tensor = self.words(ids.masked_fill(is_sound, 0))
-        if is_sound.any():
-            rows = self._rows.to(vectors.device)[ids[is_sound] - self.vocabulary]
-            vectors = vectors.masked_scatter(is_sound[..., None], self.adaptor(rows).to(vectors.dtype))
-        return vectors
+        # Without a sound as well: processes that train together add up gradients of the same weights, zeros included.
+        rows = self._table.rows.to(vectors.device)[ids[is_sound] - self.vocabulary]
+        return vectors.masked_scatter(is_sound[..., None], self.adaptor(rows).to(vectors.dtype))
 
 
 class Hearing:

@@ -47,19 +47,20 @@ class Trainee:
 
     def keep(self, heard: Sequence[torch.Tensor | None]) -> list[list[int] | None]:
         """Put rows into the table, and return the ids of each recording."""
-        embedding = self._embedding
+        embedding = self.embedding
         return [None if rows is None else embedding.add(rows) for rows in heard]
 
     def modules(self) -> StepAudioModules:
         """The model with what was learned, as the agent loads it. It reads no ids of recordings any more."""
-        embedding = self._embedding
+        embedding = self.embedding
         self._modules.adaptor.load_state_dict(embedding.adaptor.state_dict())
         self.decoder.set_input_embeddings(embedding.words)
         self._modules.decoder = self.decoder  # type: ignore[assignment]
         return self._modules
 
     @property
-    def _embedding(self) -> SoundEmbedding:
+    def embedding(self) -> SoundEmbedding:
+        """What turns the ids of words and recordings into vectors."""
         embedding = self.decoder.get_input_embeddings()
         assert isinstance(embedding, SoundEmbedding)
         return embedding

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from torch import nn
 from torch.nn import functional
 from transformers import Qwen2AudioEncoder, Trainer, TrainingArguments
@@ -15,6 +16,7 @@ from transformers import Qwen2AudioEncoder, Trainer, TrainingArguments
 from pipeline.decoders.torch_models.step_audio import StepAudioModules
 from pipeline.encoders.embedding.qwen_audio import attended
 from training.data.acoustic import KINDS, Question
+from training.gathering import emptied, gathered
 from training.model.sound_table import Hearing
 from training.stages.running import Stage
 
@@ -35,7 +37,10 @@ class Listener(nn.Module):
         logits = [self._classified(one, kind) for one, kind in zip(features, kinds, strict=True)]
         losses = [functional.cross_entropy(one, label) for one, label in zip(logits, labels, strict=True)]
         right = torch.stack([one.argmax() == label for one, label in zip(logits, labels, strict=True)])
-        return {"loss": torch.stack(losses).mean(), "right": right}
+        loss = torch.stack(losses).mean()
+        if PartialState().num_processes > 1:  # each adds up the gradients of all classifiers, which others may need
+            loss = loss + 0 * sum(weight.sum() for weight in self.heads.parameters())
+        return {"loss": loss, "right": right}
 
     def _classified(self, features: torch.Tensor, kind: str) -> torch.Tensor:
         vectors = attended(self.tower, features, (features.shape[1] - 1) // 2 + 1)
@@ -46,8 +51,9 @@ class Listener(nn.Module):
 def train(
     modules: StepAudioModules, questions: Sequence[Question], stage: Stage, *, epochs: float, batch: int = 16
 ) -> Listener:
-    """Train the tower of `modules` in place. Raises `OutOfTime`."""
+    """Train the tower of `modules`. Raises `OutOfTime`."""
     hearing, listener = Hearing(modules), Listener(modules.tower)
+    empty = emptied(listener)
     examples = [_example(hearing, question) for question in questions if question.pcm is not None]
     arguments = TrainingArguments(
         **stage.common(),
@@ -62,7 +68,9 @@ def train(
     )
     trainer = Trainer(listener, arguments, train_dataset=examples, data_collator=_collated)
     stage.run(trainer)
-    return listener
+    trained = gathered(trainer, empty)
+    modules.tower = trained.tower
+    return trained
 
 
 @torch.inference_mode()

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
+from peft import PeftModel, get_peft_model
+from torch import nn
 from transformers import PreTrainedModel, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from training.gathering import gathered
 from training.processes import writes
 
 
@@ -34,8 +36,6 @@ class Stage:
             "save_total_limit": 1,
             "dataloader_pin_memory": torch.cuda.is_available(),
             "report_to": [],
-            # What no example of a batch needs, as the adaptor among texts, has no gradient in that process.
-            "ddp_find_unused_parameters": True,
             "disable_tqdm": True,
         }
 
@@ -67,10 +67,14 @@ def on_gpu() -> dict[str, Any]:
     return {"bf16": torch.cuda.is_available()}
 
 
-def merged(trainer: Trainer) -> PreTrainedModel:
-    """The trained model in float32, its adapters, if it has some, merged into it."""
-    model = trainer.accelerator.unwrap_model(trainer.model).float()
-    if isinstance(model, PeftModel):
-        model = model.merge_and_unload()
+def merged(trainer: Trainer, empty: PreTrainedModel) -> PreTrainedModel:
+    """The trained model in float32 and whole, its adapters, if it has some, merged into it.
+
+    `empty`: the decoder before its training, `emptied`. All processes call it.
+    """
+    if not isinstance(trainer.model, PeftModel):
+        return nn.Module.float(gathered(trainer, empty))
+    trained = gathered(trainer, get_peft_model(empty, trainer.model.peft_config["default"]))
+    model = trained.float().merge_and_unload()
     assert isinstance(model, PreTrainedModel)
     return model

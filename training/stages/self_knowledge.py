@@ -7,6 +7,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 from trl import DPOConfig, DPOTrainer
 
 from pipeline.decoders.torch_models.step_audio import END
+from training.gathering import emptied
 from training.model.prompts import Prompts
 from training.reasoning.answers import WrittenAnswer
 from training.stages.running import Stage, merged, on_gpu
@@ -36,7 +37,7 @@ def train(
 
     Returns the decoder, and before and after the `preference`.
     """
-    prompts = Prompts(tokenizer)
+    prompts, empty = Prompts(tokenizer), emptied(decoder)
     before = preference(decoder, prompts)
     data = Dataset.from_dict(
         {
@@ -58,7 +59,7 @@ def train(
         model=decoder, args=arguments, train_dataset=data, processing_class=tokenizer, peft_config=adapters()
     )
     stage.run(trainer)
-    trained = merged(trainer)
+    trained = merged(trainer, empty)
     return trained, {"preference_before": before, "preference_after": preference(trained, prompts)}
 
 

@@ -7,6 +7,7 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import PreTrainedModel, PreTrainedTokenizerFast, Trainer, TrainingArguments
 
+from training.gathering import emptied
 from training.stages.running import Stage, merged, on_gpu
 
 _IGNORED = -100
@@ -35,13 +36,16 @@ class Pace:
     """Whether all weights learn, as those of a model that begins from nothing have to."""
 
 
-def adapters(rank: int = 16) -> LoraConfig:
-    """LoRA on all projections; the audio adaptor, and the layer that writes the new control tokens, learn whole."""
+def adapters(whole: Sequence[str] = ("adaptor", "lm_head"), rank: int = 16) -> LoraConfig:
+    """LoRA on all projections. The layers named by `whole` learn all weights.
+
+    By default, these are the audio adaptor and the layer that writes the new control tokens.
+    """
     return LoraConfig(
         r=rank,
         lora_alpha=2 * rank,
         target_modules=_PROJECTIONS,
-        modules_to_save=["adaptor", "lm_head"],
+        modules_to_save=list(whole),
         task_type="CAUSAL_LM",
     )
 
@@ -54,6 +58,7 @@ def train(
     pace: Pace,
 ) -> PreTrainedModel:
     """Train adapters or, at that pace, all weights on `examples`; returns the decoder. Raises `OutOfTime`."""
+    empty = emptied(decoder)
     model = decoder.requires_grad_(True) if pace.whole else get_peft_model(decoder, adapters())
     arguments = TrainingArguments(
         **stage.common(),
@@ -70,7 +75,7 @@ def train(
     )
     trainer = Trainer(model, arguments, train_dataset=list(examples), data_collator=_Batches(tokenizer.pad_token_id))
     stage.run(trainer)
-    return merged(trainer)
+    return merged(trainer, empty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from trl import GRPOConfig, GRPOTrainer
 
 from training.data.acoustic import Question
 from training.evaluation import judged
+from training.gathering import emptied
 from training.model.prompts import Prompts
-from training.model.sampling import MOST_TOKENS, sampled, write_answers
 from training.processes import share
 from training.reasoning.rewards import Verdict
 from training.reasoning.selection import SAMPLES, is_of_middle_difficulty
+from training.rollouts.writer import MOST_TOKENS, Writer, sampled
 from training.stages.running import Stage, merged, on_gpu
 from training.stages.supervised import adapters
 
@@ -40,13 +41,13 @@ class RewardPace:
 
 
 def middling(
-    model: PreTrainedModel,
+    writer: Writer,
     prompts: Prompts,
     questions: Sequence[Question],
     sounds: Sequence[Sequence[int] | None],
 ) -> list[int]:
     """Indices of the questions that are neither too easy nor too hard: eight samples of each are judged."""
-    groups = sampled(model, prompts, prompts.all(questions, sounds), SAMPLES)
+    groups = sampled(writer, prompts.all(questions, sounds), SAMPLES)
     return [
         index
         for index, (question, group) in enumerate(zip(questions, groups, strict=True))
@@ -57,19 +58,23 @@ def middling(
 def train(
     decoder: PreTrainedModel,
     tokenizer: PreTrainedTokenizerFast,
+    writer: Writer,
     prompts: Prompts,
     questions: Sequence[Question],
     sounds: Sequence[Sequence[int] | None],
     stage: Stage,
     pace: RewardPace,
 ) -> PreTrainedModel:
-    """Train adapters, merge them, and return the decoder. Raises `OutOfTime`."""
+    """Train adapters on answers of `writer`, merge them, and return the decoder. Raises `OutOfTime`."""
+    empty = emptied(decoder)
     read, numbers = prompts.all(questions, sounds), list(range(len(questions)))
 
     def rollout(indices: list[str], trainer: GRPOTrainer) -> dict[str, Any]:
         asked = [read[int(index)] for index in indices]
-        written = write_answers(trainer.model, prompts, asked, temperature=1.0)
-        return {"prompt_ids": asked, "completion_ids": written, "logprobs": None}
+        # Every question is here as often as it has answers, one after the other.
+        written = [one for group in writer.write(asked[:: pace.group], pace.group, 1.0) for one in group]
+        known = [one.log_probabilities for one in written if one.log_probabilities is not None]
+        return {"prompt_ids": asked, "completion_ids": [one.ids for one in written], "logprobs": known or None}
 
     def verdicts(written: list[list[int]], index: list[int]) -> list[Verdict]:
         pairs = zip(index, written, strict=True)
@@ -106,8 +111,9 @@ def train(
         reward_funcs=[reward, right, reasons],
         train_dataset=Dataset.from_dict({"prompt": [str(index) for index in numbers], "index": numbers}),
         processing_class=tokenizer,
-        peft_config=adapters(),
+        peft_config=adapters(writer.whole),
         rollout_func=rollout,
     )
+    writer.follow(trainer)
     stage.run(trainer)
-    return merged(trainer)
+    return merged(trainer, empty)

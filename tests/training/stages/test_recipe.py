@@ -1,9 +1,6 @@
 """Every stage of the recipe on a model and data so small that nothing is learned, and its checkpoint in the agent."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,10 +9,9 @@ from audio.pcm import INPUT_RATE
 from pipeline.decoders.decoder import Close, Open, Sampling, Text, Unit
 from pipeline.decoders.torch_models import audio_native
 from tests.support.speech import recordings
-from tests.training.stages.tiny_model import begin
+from tests.training.stages.tiny_model import STAGES, begin
 from tests.training.voices import RecordedSpeaker
 from training import evaluate_folder
-from training.model.checkpoint import is_complete
 from training.recipe import TINY, Beginner, Recipe
 from training.stages.supervised import Pace
 
@@ -24,9 +20,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning"),  # of the trainers' own packages
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
-
-ROOT = Path(__file__).parents[3]
-STAGES = ["0-hearing", "1-cold-start", "2-distillation-1", "3-verified-rewards", "4-self-knowledge"]
 
 
 @pytest.fixture(scope="module")
@@ -85,21 +78,3 @@ async def test_the_agent_loads_it_and_it_hears(trained: Path) -> None:
         await context.close()
     finally:
         await decoder.close()
-
-
-def test_two_processes_share_the_work_and_one_writes(tmp_path: Path) -> None:
-    """As on several GPUs: torchrun starts them, and gloo adds up their gradients."""
-    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-    one_core_each = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
-    program = ("-m", "tests.training.stages.recipe_in_processes", str(tmp_path / "run"))
-    run = subprocess.run(
-        [sys.executable, *launch, *program], capture_output=True, text=True, check=False, cwd=ROOT, env=one_core_each
-    )
-    assert run.returncode == 0, run.stderr[-4000:]
-    first, second = ((tmp_path / f"told-{rank}").read_text().splitlines() for rank in (0, 1))
-    assert second == ["last None", f"last {tmp_path / 'run' / STAGES[-1]}"]
-    assert first == [STAGES[0], second[0], *STAGES[1:], second[1]], "one process reports"
-    for stage in STAGES[1:]:
-        folder = tmp_path / "run" / stage
-        assert len((folder / "answers.jsonl").read_text().splitlines()) == TINY.tested + TINY.tested // 9
-        assert is_complete(folder)

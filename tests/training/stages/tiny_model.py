@@ -13,16 +13,18 @@ from training.model.build import CONTROL
 
 TEXT = {
     "vocab_size": len(BYTES) + len(CONTROL),
-    "hidden_size": 32,
+    "hidden_size": 128,  # vLLM's attention on a CPU takes no narrower heads than of 32
     "intermediate_size": 64,
     "num_hidden_layers": 1,
     "num_attention_heads": 4,
     "num_key_value_heads": 2,
-    "max_position_embeddings": 1024,
+    "max_position_embeddings": 2048,
     "rms_norm_eps": 1e-6,
     "rope_theta": 10_000.0,
 }
 AUDIO = {"n_mels": 128, "n_audio_ctx": 1500, "n_audio_state": 16, "n_audio_head": 4, "n_audio_layer": 1}
+STAGES = ["0-hearing", "1-cold-start", "2-distillation-1", "3-verified-rewards", "4-self-knowledge"]
+"""Folders of the stages of `TINY`."""
 
 
 def begin(_: Sequence[Question]) -> tuple[StepAudioModules, PreTrainedTokenizerFast]:
