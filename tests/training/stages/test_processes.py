@@ -1,6 +1,5 @@
 """The recipe in two processes, as on several GPUs: they share the work, and spread weights become whole again."""
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -23,9 +22,6 @@ ROOT = Path(__file__).parents[3]
 TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2")
 HERE = ("--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no")
 """What of a launch file is otherwise on two CPU cores."""
-without_deepspeed = pytest.mark.skipif(
-    importlib.util.find_spec("deepspeed") is None, reason="DeepSpeed is installed by hand: it has no wheel"
-)
 
 
 def run_in_two(folder: Path, launch: Sequence[str], **environment: str) -> Path:
@@ -64,7 +60,6 @@ def test_weights_that_fsdp_spreads_are_whole_again(replicated: Path, tmp_path: P
     assert_learned_the_same(run_in_two(tmp_path, launch), replicated, "FSDP")
 
 
-@without_deepspeed
 def test_weights_that_deepspeed_spreads_are_whole_again(replicated: Path, tmp_path: Path) -> None:
     shutil.copytree(replicated / STAGES[0], tmp_path / "run" / STAGES[0])  # its third stage can't train the encoder
     launch = ("accelerate.commands.launch", "--config_file", str(LAUNCH / "four_nodes_deepspeed.yaml"), *HERE)
