@@ -52,15 +52,12 @@ test-clients: test-system setup $(VENV)/.test ## Set up the stock clients of the
 	@PYTHON=$(PYTHON) tests/clients/setup.sh $(VENV)/clients
 	@$(BIN)/pytest tests/clients
 
-test-cluster: setup $(VENV)/.test ## Set up Ray, vLLM, Redis (4 GB) and what trains models, and run the tests that need a cluster
-	$(PIP) -e ".[test,training]"
+test-cluster: setup $(VENV)/.training ## Set up Ray, vLLM, Redis (4 GB) and what trains models, and run the tests that need a cluster
 	@$(BIN)/antiphon models --profile tiny pull
 	@PYTHON=$(PYTHON) tests/cluster/setup.sh $(VENV)/cluster
 	@$(CLUSTER_TESTS)
 
-test-training: setup $(VENV)/.test ## Install what trains models (300 MB), and run every stage of the recipe in miniature
-	$(PIP) -e ".[test,training]" setuptools wheel
-	DS_BUILD_OPS=0 DS_ACCELERATOR=cpu $(PIP) --no-build-isolation "deepspeed>=0.19,<0.20"
+test-training: setup $(VENV)/.training ## Install what trains models (300 MB), and run every stage of the recipe in miniature
 	@$(BIN)/pytest tests/training
 
 test-container: setup $(VENV)/.test ## Build the image and run it, with buildah and podman (Debian, as root; 10 minutes)
@@ -112,6 +109,12 @@ $(VENV)/.setup: pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.setup
 	$(PIP) -e ".[test]"
+	@touch $@
+
+# DeepSpeed has no wheel, and is built without its CUDA operations.
+$(VENV)/.training: $(VENV)/.test
+	$(PIP) -e ".[test,training]" setuptools wheel
+	DS_BUILD_OPS=0 DS_ACCELERATOR=cpu $(PIP) --no-build-isolation "deepspeed>=0.19,<0.20"
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.setup

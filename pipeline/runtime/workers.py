@@ -80,7 +80,7 @@ class _Job:
     account: object
     run: Callable[[], None]
     loop: asyncio.AbstractEventLoop
-    """On which its account is told of it."""
+    """Where whoever asked for it waits, and where its cost is charged to the account."""
 
 
 class Workers:

@@ -1,9 +1,6 @@
 """Reinforcement learning whose answers a real vLLM writes, with a random model of one layer."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +12,9 @@ from tests.cluster import vllm as servers
 from tests.cluster.ports import free_port
 from tests.cluster.rewards import STEPS, learn, odd_is_right, questions, trainee
 from tests.cluster.vllm import Vllm
+from tests.training.stages.launching import FSDP, launched
 from tests.training.stages.tiny_model import begin
 from tests.training.voices import RecordedSpeaker
-from training.full_size.dry_run import LAUNCH
 from training.model.checkpoint import write_decoder
 from training.model.trainee import Trainee
 from training.recipe import TINY, Beginner, Recipe
@@ -105,17 +102,7 @@ def test_it_has_the_weights_of_every_step(server: VllmServer, tmp_path: Path, mo
 
 def test_it_has_them_when_two_processes_share_the_weights(vllm: Vllm, tmp_path: Path) -> None:
     """By FSDP, with the launch file of the full size."""
-    launch = f"""-m accelerate.commands.launch --config_file {LAUNCH / "eight_gpus_fsdp.yaml"} --num_processes 2
-        --mixed_precision no -m tests.cluster.rewards {vllm.url} {tmp_path}"""
-    run = subprocess.run(
-        [sys.executable, *launch.split()],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-    )
-    assert run.returncode == 0, run.stderr[-4000:]
+    launched(FSDP, "tests.cluster.rewards", vllm.url, str(tmp_path))
     steps = logged(tmp_path / "stage")
     assert len(steps) == STEPS
     assert max(step["sampling/sampling_logp_difference/max"] for step in steps) < NEAR

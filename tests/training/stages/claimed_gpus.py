@@ -1,4 +1,4 @@
-"""Two processes of a CPU in the place of two GPUs."""
+"""Makes processes without a GPU pass for processes that have one."""
 
 import torch
 from accelerate import DistributedType, PartialState

@@ -1,9 +1,6 @@
 """The recipe in two processes, as on several GPUs: they share the work, and spread weights become whole again."""
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,31 +8,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.training.stages.launching import DEEPSPEED, FSDP, TORCHRUN, launched
 from tests.training.stages.tiny_model import STAGES
-from training.full_size.dry_run import LAUNCH
 from training.model.checkpoint import is_complete
 from training.recipe import TINY
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # of the trainers' own packages
 
-ROOT = Path(__file__).parents[3]
-TORCHRUN = ("torch.distributed.run", "--standalone", "--nproc_per_node", "2")
-HERE = ("--num_processes", "2", "--num_machines", "1", "--mixed_precision", "no")
-"""What of a launch file is otherwise on two CPU cores."""
-
 
 def run_in_two(folder: Path, launch: Sequence[str], **environment: str) -> Path:
-    """Run `recipe_in_processes` in two processes of one core each, which gloo connects; returns the recipe's folder."""
-    program = ("-m", "tests.training.stages.recipe_in_processes", str(folder / "run"))
-    run = subprocess.run(
-        [sys.executable, "-m", *launch, *program],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"} | environment,
-    )
-    assert run.returncode == 0, run.stderr[-4000:]
+    """Run `recipe_in_processes` in two processes; returns the recipe's folder."""
+    launched(launch, "tests.training.stages.recipe_in_processes", str(folder / "run"), **environment)
     for stage in STAGES[1:]:
         answers = (folder / "run" / stage / "answers.jsonl").read_text().splitlines()
         assert len(answers) == TINY.tested + TINY.tested // 9
@@ -56,14 +39,12 @@ def test_two_processes_share_the_work_and_one_writes(replicated: Path) -> None:
 
 
 def test_weights_that_fsdp_spreads_are_whole_again(replicated: Path, tmp_path: Path) -> None:
-    launch = ("accelerate.commands.launch", "--config_file", str(LAUNCH / "eight_gpus_fsdp.yaml"), *HERE)
-    assert_learned_the_same(run_in_two(tmp_path, launch), replicated, "FSDP")
+    assert_learned_the_same(run_in_two(tmp_path, FSDP), replicated, "FSDP")
 
 
 def test_weights_that_deepspeed_spreads_are_whole_again(replicated: Path, tmp_path: Path) -> None:
     shutil.copytree(replicated / STAGES[0], tmp_path / "run" / STAGES[0])  # its third stage can't train the encoder
-    launch = ("accelerate.commands.launch", "--config_file", str(LAUNCH / "four_nodes_deepspeed.yaml"), *HERE)
-    assert_learned_the_same(run_in_two(tmp_path, launch, DS_ACCELERATOR="cpu"), replicated, "DEEPSPEED")
+    assert_learned_the_same(run_in_two(tmp_path, DEEPSPEED, DS_ACCELERATOR="cpu"), replicated, "DEEPSPEED")
 
 
 def assert_learned_the_same(spread: Path, replicated: Path, by: str) -> None:
