@@ -13,7 +13,7 @@ import soxr
 from audio.pcm import Pcm
 from audio.sound_file import read_wav
 from realtime.protocol.audio_format import WIRE_RATE
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import clauses_of
 from tts.synthesizer import Voice
 
 
@@ -65,8 +65,7 @@ class Synthesized:
     voice: Voice
 
     def pcm(self) -> Pcm:
-        splitter = ClauseSplitter()
-        clauses = [*splitter.push(self.text), *splitter.flush()]
+        clauses = clauses_of(self.text)
         pcm = np.concatenate([speech.pcm for clause in clauses for speech in self.voice.speak(clause)])
         clipped: Pcm = np.clip(soxr.resample(pcm, self.voice.sample_rate, WIRE_RATE), -1, 1).astype(np.float32)
         return clipped

@@ -12,7 +12,7 @@ from pipeline.answering.output_items import OutputItems
 from pipeline.answering.speech_lead import SpeechLead
 from pipeline.decoders.decoder import Finished, Generated, Thought, Token, ToolCall
 from pipeline.runtime.workers import Urgency, Workers
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import ClauseSplitter, clauses_of
 from tts.frontend.code_screen import CodeScreen
 from tts.frontend.sentences import SENTENCE_STOPS
 from tts.frontend.speakable import unspeakable
@@ -73,8 +73,7 @@ class SpeechStage:
 
     async def say(self, text: str) -> None:
         """Speak `text`, after what was said so far. Raises what the voice raises."""
-        splitter = ClauseSplitter()
-        self._hand_over([*splitter.push(text), *splitter.flush()])
+        self._hand_over(clauses_of(text))
         self._parts.put_nowait(None)
         await self._speak()
 
@@ -85,8 +84,7 @@ class SpeechStage:
 
     async def _fill(self, stopgaps: Callable[[], Awaitable[str]]) -> None:
         while True:
-            splitter = ClauseSplitter()
-            for clause in [*splitter.push(await stopgaps()), *splitter.flush()]:
+            for clause in clauses_of(await stopgaps()):
                 self._lead.write(len(clause.words))
                 self._parts.put_nowait(_Stopgap(clause))
 

@@ -20,7 +20,7 @@ from realtime.protocol.session_config import Offer, voice_name
 from realtime.sessions.guard import Refusal
 from realtime.speech.audio_files import MEDIA_TYPES, FileFormat, FileWriter
 from realtime.speech.refusals import Refused, body_of, refusing
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import clauses_of
 from tts.synthesizer import Paced, Stoppable, UnknownVoice, Voice
 
 _MOST_CHARACTERS = 4096
@@ -78,8 +78,8 @@ class SpeechEndpoint:
         yield writer.finish()
 
     async def _speak(self, text: str, voice: Voice) -> AsyncGenerator[Pcm]:
-        workers, splitter = self.engine.workers, ClauseSplitter()
-        for clause in [*splitter.push(text), *splitter.flush()]:
+        workers = self.engine.workers
+        for clause in clauses_of(text):
             chunks = voice.speak(clause)
             step = partial(next, chunks, None)
             try:

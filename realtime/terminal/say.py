@@ -11,7 +11,7 @@ from audio.resampler import Resampler
 from realtime.protocol.audio_format import WIRE_RATE
 from realtime.terminal.sound_card import playing
 from realtime.terminal.speaker import SpeakerOutput
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import clauses_of
 from tts.synthesizer import Voice
 
 _LOOK_S = 0.05
@@ -31,9 +31,8 @@ class Said:
 async def speak(voice: Voice, text: str, take: Callable[[Pcm], None]) -> Said:
     """Speak `text` clause by clause, as answers are spoken. `take` gets the audio at 24 kHz as it is produced."""
     resampler = Resampler(voice.sample_rate, WIRE_RATE)
-    splitter = ClauseSplitter()
     began, first, samples = time.perf_counter(), None, 0
-    for clause in [*splitter.push(text), *splitter.flush()]:
+    for clause in clauses_of(text):
         chunks = voice.speak(clause)
         while (speech := await asyncio.to_thread(partial(next, chunks, None))) is not None:
             if first is None and len(speech.pcm):

@@ -11,7 +11,7 @@ from pipeline.conversation.rendering import STOPPED
 from pipeline.engine import Engine
 from tests.support.serving import Caller, Prompts, call, served
 from tests.support.speech import INTELLIGIBLE, recordings, transcribe, word_errors, word_errors_of_beginning
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import clauses_of
 
 WIRE_SAMPLES_A_MS = 24
 
@@ -27,8 +27,8 @@ WEATHER = {
 
 def synthesize(engine: Engine, text: str) -> Pcm:
     """`text` in the agent's own voice, at 24 kHz."""
-    voice, splitter = engine.synthesizer.open(engine.voice), ClauseSplitter()
-    clauses = [*splitter.push(text), *splitter.flush()]
+    voice = engine.synthesizer.open(engine.voice)
+    clauses = clauses_of(text)
     pcm = np.concatenate([speech.pcm for clause in clauses for speech in voice.speak(clause)])
     resampled: Pcm = soxr.resample(pcm, voice.sample_rate, 24_000)
     return resampled

@@ -14,7 +14,7 @@ from tts.engines.chunks import CHUNK_S, PAUSE_S, QUIET, windows
 from tts.engines.kokoro import NORMS, RATE, WINDOWS, KokoroSynthesizer, read_styles, silence, styled
 from tts.engines.kokoro_graph import HOP, REACH, KokoroGraph, KokoroLatents, load_norms
 from tts.engines.kokoro_phonemes import token_ids
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import clauses_of
 from tts.frontend.english.phonemes import EnglishPhonemizer
 from tts.synthesizer import Clause, Speech, UnknownVoice, Word, WordTime
 
@@ -170,8 +170,7 @@ def test_what_it_says_is_understood(kokoro: KokoroSynthesizer, name: str) -> Non
     meant: list[str] = []
     recognized: list[str] = []
     for answer in ANSWERS:
-        splitter = ClauseSplitter()
-        clauses = [*splitter.push(answer), *splitter.flush()]
+        clauses = clauses_of(answer)
         pcm = joined([speech for part in clauses for speech in voice.speak(part)])
         pcm = np.pad(soxr.resample(pcm, RATE, 16_000), 4_000)
         segments, _ = recognizer.transcribe(pcm, beam_size=1, temperature=0, without_timestamps=True)

@@ -18,7 +18,7 @@ from tests.support.speech import word_errors
 from tts.engines.chunks import CHUNK_S, PAUSE_S, windows
 from tts.engines.piper import PiperSynthesizer, phoneme_ids
 from tts.engines.vits import VitsGraph
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import clauses_of
 from tts.frontend.english.phonemes import EnglishPhonemizer
 from tts.synthesizer import Clause, Speech, UnknownVoice, Word, WordTime
 
@@ -163,8 +163,7 @@ def test_what_it_says_is_understood(piper: PiperSynthesizer) -> None:
     meant: list[str] = []
     recognized: list[str] = []
     for answer in ANSWERS:
-        splitter = ClauseSplitter()
-        clauses = [*splitter.push(answer), *splitter.flush()]
+        clauses = clauses_of(answer)
         pcm = joined([speech for part in clauses for speech in voice.speak(part)])
         pcm = np.pad(soxr.resample(pcm, RATE, 16_000), 4_000)
         segments, _ = recognizer.transcribe(pcm, beam_size=1, temperature=0, without_timestamps=True)

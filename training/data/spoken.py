@@ -19,7 +19,7 @@ from tts.engines.kokoro import RATE, read_styles, styled
 from tts.engines.kokoro_graph import Floats, dequantized
 from tts.engines.kokoro_phonemes import token_ids
 from tts.engines.vits import open_session
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import clauses_of
 from tts.frontend.english.phonemes import EnglishPhonemizer
 from tts.synthesizer import Clause
 
@@ -71,8 +71,7 @@ def kokoro() -> Voices:
 
 def _said(session: InferenceSession, phonemizer: EnglishPhonemizer, styles: Floats, british: bool, text: str) -> Pcm:
     """`text` at 16 kHz. Nobody waits for its first sound, so clauses are rendered whole, which costs less."""
-    splitter = ClauseSplitter()
-    clauses = [*splitter.push(text), *splitter.flush()]
+    clauses = clauses_of(text)
     rendered = np.concatenate([_rendered(session, phonemizer, styles, british, clause) for clause in clauses])
     pcm: Pcm = soxr.resample(rendered, RATE, INPUT_RATE).astype(np.float32)
     return pcm

@@ -197,6 +197,12 @@ class ClauseSplitter:
         self._pending = None
 
 
+def clauses_of(text: str) -> list[Clause]:
+    """The clauses of a whole text."""
+    splitter = ClauseSplitter()
+    return [*splitter.push(text), *splitter.flush()]
+
+
 class _Line:
     """State of one line of Markdown, whose beginning decides how its words are read."""
 

@@ -15,7 +15,7 @@ from tests.support.speech import word_errors
 from training.data.effects import SPEECH_DB, at_level
 from training.data.spoken import KeptSpeaker
 from tts.engines.kokoro import KokoroSynthesizer
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import clauses_of
 
 CHECKPOINT = Path(__file__).with_name("checkpoint")
 """As `python -m training.keep` wrote it from a run."""
@@ -40,8 +40,8 @@ def speaker(tmp_path_factory: pytest.TempPathFactory) -> KeptSpeaker:
     )
 
     def spoken(text: str) -> Pcm:
-        voice, splitter = synthesizer.open(VOICE), ClauseSplitter()
-        clauses = [*splitter.push(text), *splitter.flush()]
+        voice = synthesizer.open(VOICE)
+        clauses = clauses_of(text)
         chunks = [speech.pcm for clause in clauses for speech in voice.speak(clause)]
         pcm: Pcm = soxr.resample(np.concatenate(chunks), voice.sample_rate, INPUT_RATE).astype(np.float32)
         return pcm

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import ClauseSplitter, clauses_of
 from tts.frontend.code_screen import CodeScreen
 from tts.frontend.speakable import Unspeakable
 
@@ -79,9 +79,8 @@ PROSE = [
 
 @pytest.mark.parametrize("text", PROSE)
 def test_prose_is_said(text: str) -> None:
-    splitter = ClauseSplitter()
     bare = text.removeprefix("```\n").removesuffix("\n```")
-    clauses = [*splitter.push(bare), *splitter.flush()]
+    clauses = clauses_of(bare)
     wanted = " ".join(word.written for clause in clauses for word in clause.words if word.spoken)
     assert spoken(text) == spoken(*text) == wanted
 

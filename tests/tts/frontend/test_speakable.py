@@ -2,15 +2,14 @@
 
 import pytest
 
-from tts.frontend.clauses import ClauseSplitter
+from tts.frontend.clauses import clauses_of
 from tts.frontend.english.phonemes import EnglishPhonemizer
 from tts.frontend.speakable import Unspeakable, unspeakable
 from tts.synthesizer import Clause
 
 
 def split(text: str) -> list[Clause]:
-    splitter = ClauseSplitter()
-    return [*splitter.push(text), *splitter.flush()]
+    return clauses_of(text)
 
 
 REASONS = {
