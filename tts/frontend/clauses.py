@@ -48,6 +48,8 @@ class ClauseSplitter:
         self._pending: Boundary | None = None
         """A boundary after the last word that only the next word can confirm."""
         self._first = True
+        self._continued = False
+        """Whether the open clause is the rest of one that ended early."""
         self._line = _Line()
         self._line_over = False
         """Whether the line may have ended; the first character of the next line decides."""
@@ -73,11 +75,16 @@ class ClauseSplitter:
         if self._raw.isalpha():
             if self._words >= PHRASE_WORDS and phrase_ends(last, self._raw):
                 self._close("")
+        elif self._raw == "=":
+            # "7 + 6" is said before what it equals; with a dash, only the sign after it shows that it is a minus.
+            if len(self._parts) >= PHRASE_WORDS and not _DASHES.intersection(self._parts):
+                self._close("")
         elif _MARKED.fullmatch(self._raw):
             boundary = boundary_after(self._raw, last)
             if boundary and not boundary.continues and self._words + 1 >= FIRST_WORDS:
                 self._end_word()
                 self._close(boundary.stop)
+        self._continued = self._continued or bool(self._ready)
         return self._taken()
 
     def flush(self) -> list[Clause]:
@@ -182,7 +189,7 @@ class ClauseSplitter:
 
     def _reach(self, boundary: Boundary) -> None:
         shortest = SENTENCE_WORDS if boundary.sentence else FIRST_WORDS if self._first else LATER_WORDS
-        if self._words >= shortest:
+        if self._words >= shortest or (boundary.sentence and self._continued):
             self._close(boundary.stop)
         elif boundary.sentence:
             self._parts.append(None)
@@ -195,6 +202,7 @@ class ClauseSplitter:
         self._parts = []
         self._words = 0
         self._pending = None
+        self._continued = False
 
 
 def clauses_of(text: str) -> list[Clause]:
@@ -281,7 +289,8 @@ def _bounded(word: str) -> list[str]:
     return re.findall(rf".{{1,{LONGEST_WORD}}}", word)
 
 
-_WRAPPING = re.compile(r"[^\w\s,;:.?!'’-]")
+_DASHES = frozenset(("-", "–", "—"))
+_WRAPPING = re.compile(r"[^\w\s,;:.?!'’+=×÷-]")
 """What may wrap several words, as quotation marks, brackets and Markdown do: its end may still be to come."""
 _MARKED = re.compile(r"[^\W\d_]{2,}[,;:.?!]")
 """A word with its mark. After a digit a mark may be part of a number."""

@@ -259,6 +259,7 @@ def test_a_clause_is_ready_as_soon_as_it_is_certain(heard_so_far: str, clause: s
         ("It| snows| often| because", "It snows often"),
         ("Yes|,| I| can| hear| you|.", "Yes, I can hear you."),
         ("To| boil| an| egg|,", "To boil an egg,"),
+        ("7| +| 13| =", "7 + 13"),
         ("Is| it| so|?", "Is it so?"),
     ],
 )
@@ -268,6 +269,14 @@ def test_a_clause_is_ready_early_at_a_mark_and_where_a_phrase_ends(tokens: str, 
     assert [splitter.push(token) or splitter.early() for token in before] == [[] for _ in before]
     assert splitter.push(last) == []
     assert [ready.written for ready in splitter.early()] == [clause]
+
+
+def test_the_rest_of_a_sentence_that_was_begun_early_may_be_short() -> None:
+    splitter, clauses = ClauseSplitter(), list[Clause]()
+    for token in ("7", " +", " 13", " =", " 20", ". So"):
+        clauses += splitter.push(token) or splitter.early()
+    assert [clause.written for clause in clauses] == ["7 + 13", "= 20."]
+    assert [clause.written for clause in split("It is. So")] == ["It is. So"]
 
 
 @pytest.mark.parametrize(
@@ -285,6 +294,7 @@ def test_a_clause_is_ready_early_at_a_mark_and_where_a_phrase_ends(tokens: str, 
         "See| [|the| long| manual| in",
         "It| is| part| of| the| in",  # begins "inside"
         "It| is| |3|.",
+        "20| apples| -| 5| apples| =",  # the dash may be a pause
     ],
 )
 def test_no_clause_is_ready_early_where_the_words_belong_together(tokens: str) -> None:

@@ -319,6 +319,8 @@ NUMBER_RULES = [
         rf"{_OPERAND_BEFORE}[-−–](?={_OPERAND}\S*(?: (?:[-+*/=×÷−–<>]|is\b|equals\b)|$))",
         lambda m: "minus",
     ),
+    # 20 apples - 5 apples = 15 apples
+    rule(r"(?<=[a-z] )[-−–](?= \d[\d.,]*(?: [a-z]+)? (?:[-+*×−–=] \d|equals\b))", lambda m: "minus"),
     rule(rf"(?<=\d )[-–](?= (?:{MONTH}) \d)", lambda m: "to"),
     rule(rf"{_OPERAND_BEFORE}/(?={_OPERAND})", lambda m: "divided by"),
     rule(r"(?<=[a-z] )>(?= [A-Z][a-z])", lambda m: "then"),

@@ -227,6 +227,8 @@ SAID = {
     "AT&T": "AT and T",
     "2 + 2 = 4": "two plus two equals four",
     "5 - 3": "five minus three",
+    "20 apples - 5 apples = 15": "twenty apples minus five apples equals fifteen",
+    "it sells apples - 5 dollars each": "it sells apples, five dollars each",
     "2*3": "two times three",
     "C++": "C plus plus",
     "B2B": "B two B",
