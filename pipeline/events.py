@@ -158,7 +158,7 @@ class OutputAudio:
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:
-    """More of what the model thinks about an answer; never spoken."""
+    """More of what the model thinks about an answer."""
 
     response_id: str
     delta: str

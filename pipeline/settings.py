@@ -306,6 +306,8 @@ class StopgapSettings(Section):
     """Announces an answer that takes long."""
     thoughtful: str = "Let me think."
     """Announces an answer for which the model thinks before it speaks."""
+    think_aloud: bool = True
+    """Whether sentences of the thoughts follow it until the answer is written, if they are plain ones."""
     again: tuple[str, ...] = ("I am still on it.", "This takes a little longer.", "I am still waiting, sorry.")
     """The signs of life, in turn. After the last one the agent is silent."""
 

@@ -11,23 +11,24 @@ from audio.errors import first_error
 from audio.pcm import Pcm
 from pipeline.answering.context import AnswerContext
 from pipeline.answering.delivery import Delivery
-from pipeline.answering.fallback import Apologetic, fault_of, refusal_code
+from pipeline.answering.fallback import Apologetic, explained, fault_of, refusal_code
 from pipeline.answering.gate import Gate
 from pipeline.answering.generation import mode_of, write_what_fits
 from pipeline.answering.output_items import OutputItems
 from pipeline.answering.speech_lead import SpeechLead
 from pipeline.answering.speech_stage import SpeechStage
-from pipeline.answering.stopgaps.patience import Patience, patience_with_answer
+from pipeline.answering.stopgaps.answer_wait import AnswerWait
 from pipeline.answering.text_stage import write_out
 from pipeline.commands import ItemReference, Respond, SessionSettings
 from pipeline.conversation.items import Item, Message
 from pipeline.conversation.spoken_words import played_text
-from pipeline.decoders.decoder import DecoderError, Finished, Generated, Token, UpstreamError, UpstreamRefusal
+from pipeline.decoders.decoder import DecoderError, Finished, Generated, Token
 from pipeline.events import Fault, ItemTruncated, ResponseDone, ResponseStarted, ResumedAnswer, StopReason, Usage
 from pipeline.runtime.ids import new_id
 from pipeline.runtime.timeline import Timeline
 from pipeline.thinking.streams import StreamContext
-from tts.synthesizer import Paced, SpeechFailed, Voice
+from pipeline.thinking.thinking_aloud import ThinkingAloud
+from tts.synthesizer import Clause, Paced, SpeechFailed, Voice
 
 log = logging.getLogger(__name__)
 
@@ -228,23 +229,29 @@ class Answer:
             await follows.made()
             self._delivery.begin(follows.ends)
         apology = self._context.engine.settings.agent.apology if self._voice is not None else ""
-        lead = self._lead()
-        streams = StreamContext(lead.seconds, self._context.pulse, self._items.think)
         request, settings, context, items = self._request, self._settings, self._context, self._read()
-        mode = mode_of(request, settings, context, items)
+        mode, lead = mode_of(request, settings, context, items), self._lead()
+        stopgaps = context.engine.settings.stopgaps
+        aloud = ThinkingAloud(self._items.think, fit=stopgaps.think_aloud and context.engine.decoder.thinks_aloud)
+        wait = AnswerWait(stopgaps, mode, aloud)
+        stage = self._stage(self._voice, lead) if self._voice is not None else None
+
+        def begin_speech() -> None:
+            if stage is not None:
+                stage.fill(wait.over(lead.seconds()))
+
+        streams = StreamContext(lead.seconds, context.pulse, aloud.think, begin_speech)
         text = (
             _scripted(request.words)
             if request.words is not None
             else write_what_fits(request, settings, context, items, mode, streams)
         )
         written = Apologetic(text, self._words_for)
-        stage = self._stage(self._voice, lead) if self._voice is not None else None
         try:
             if stage is None:
                 await write_out(written.parts(), self._items)
             else:
-                patience = patience_with_answer(context.engine.settings.stopgaps, mode)
-                await stage.run(written.parts(), None if self._is_stopgap else partial(self._next_stopgap, patience))
+                await stage.run(written.parts(), None if self._is_stopgap else partial(self._next_stopgap, wait, lead))
         except Exception as error:
             cause = first_error(error)
             # What an upstream does wrong needs no trace of our own code.
@@ -268,15 +275,15 @@ class Answer:
             cut_short = self._items.finished is not None and self._items.finished.reason == "length"
             self._finish("incomplete", "max_output_tokens") if cut_short else self._finish("completed")
 
-    async def _next_stopgap(self, patience: Patience) -> str:
-        """Wait until the listener has waited in silence for too long; return what to say then."""
+    async def _next_stopgap(self, wait: AnswerWait, lead: SpeechLead) -> list[Clause]:
+        """Wait until the time has come to say something while the answer isn't there; return what."""
         while True:
             await self._context.pulse.wait()
             now = self._context.clock()
             if self._delivery.audible:
                 self.awaited_since = now
-            elif self._released_at is not None and (text := patience.due(now - self.awaited_since)):
-                return text
+            if self._released_at is not None and (clauses := wait.due(now - self.awaited_since, lead.seconds())):
+                return clauses
 
     def _words_for(self, error: DecoderError) -> str:
         """What to say of a failure of the decoder, in a spoken answer."""
@@ -287,7 +294,7 @@ class Answer:
         self._lasting = refusal_code(found) if isinstance(found, DecoderError) else None
         if self._lasting is not None and self._released_at is not None:
             self._context.outage.heard(self._lasting)
-        self._finish("failed", error=_explain(error), fault=fault_of(error), code=self._lasting)
+        self._finish("failed", error=explained(error), fault=fault_of(error), code=self._lasting)
 
     async def _apologized(self, failed: SpeechStage, apology: str) -> bool:
         """Whether another voice could say that the first one failed. What that had left to say is dropped."""
@@ -379,22 +386,3 @@ def _for_this(settings: SessionSettings, request: Respond) -> SessionSettings:
         max_output_tokens=chosen(request.max_output_tokens, settings.max_output_tokens),
         thinking=chosen(request.thinking, settings.thinking),
     )
-
-
-def _explain(error: BaseException) -> str:
-    """What a client may know of an error: the message of one of our own.
-
-    Another program's words, its address and the keys that it may quote stay in the log, and so does what another
-    exception says.
-    """
-    match first_error(error):
-        case UpstreamRefusal() as refusal:
-            return refusal.reason.sentence
-        case UpstreamError():
-            return "The decoder's server gave no answer; the log of this server says why."
-        case DecoderError() as ours:
-            return str(ours)
-        case SpeechFailed():
-            return "The answer could not be spoken; the log of this server says why."
-        case other:
-            return f"internal error: {type(other).__name__}"

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 
 from audio.errors import first_error
-from pipeline.decoders.decoder import DecoderError, DoesNotFit, Generated, Token, UpstreamRefusal
+from pipeline.decoders.decoder import DecoderError, DoesNotFit, Generated, Token, UpstreamError, UpstreamRefusal
 from pipeline.events import Fault
 from pipeline.settings import AgentSettings
 from tts.frontend.sentences import SENTENCE_STOPS
@@ -78,3 +78,22 @@ def fault_of(error: BaseException) -> Fault:
             return "voice"
         case _:
             return "agent"
+
+
+def explained(error: BaseException) -> str:
+    """What a client may know of an error: the message of one of our own.
+
+    Another program's words, its address and the keys that it may quote stay in the log, and so does what another
+    exception says.
+    """
+    match first_error(error):
+        case UpstreamRefusal() as refusal:
+            return refusal.reason.sentence
+        case UpstreamError():
+            return "The decoder's server gave no answer; the log of this server says why."
+        case DecoderError() as ours:
+            return str(ours)
+        case SpeechFailed():
+            return "The answer could not be spoken; the log of this server says why."
+        case other:
+            return f"internal error: {type(other).__name__}"

@@ -48,7 +48,7 @@ class OutputItems:
         self._stopgap = stopgap
 
     def think(self, text: str) -> None:
-        """More of what the model thinks, which is never said."""
+        """More of what the model thinks. It is no part of the answer."""
         if not self.stopped:
             self.timeline.thought()
             self._outlet.emit(Thoughts(self._id, text))

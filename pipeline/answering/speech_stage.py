@@ -1,7 +1,7 @@
 """From the tokens of a decoder to the audio of an answer, clause by clause; all steps work at the same time."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -55,7 +55,7 @@ class SpeechStage:
         """Whether something that was written had a sound."""
 
     async def run(
-        self, written: AsyncGenerator[Generated], stopgaps: Callable[[], Awaitable[str]] | None = None
+        self, written: AsyncGenerator[Generated], stopgaps: Callable[[], Awaitable[Sequence[Clause]]] | None = None
     ) -> None:
         """Speak all that the decoder writes; where nothing of it has a sound, say why not.
 
@@ -71,6 +71,12 @@ class SpeechStage:
             await self.say(reason.sentence)
         self._items.close()
 
+    def fill(self, clauses: Sequence[Clause]) -> None:
+        """Speak `clauses`, which are no part of what the decoder writes, before what it writes from now on."""
+        for clause in clauses:
+            self._lead.write(len(clause.words))
+            self._parts.put_nowait(_Stopgap(clause))
+
     async def say(self, text: str) -> None:
         """Speak `text`, after what was said so far. Raises what the voice raises."""
         self._hand_over(clauses_of(text))
@@ -82,11 +88,9 @@ class SpeechStage:
         if self._items.message is not None:
             await self._items.play(self._resampler.push(silence(0), last=True))
 
-    async def _fill(self, stopgaps: Callable[[], Awaitable[str]]) -> None:
+    async def _fill(self, stopgaps: Callable[[], Awaitable[Sequence[Clause]]]) -> None:
         while True:
-            for clause in clauses_of(await stopgaps()):
-                self._lead.write(len(clause.words))
-                self._parts.put_nowait(_Stopgap(clause))
+            self.fill(await stopgaps())
 
     async def _write(self, written: AsyncGenerator[Generated], filling: "asyncio.Task[None] | None") -> None:
         try:

@@ -213,6 +213,11 @@ class Decoder(Protocol):
         ...
 
     @property
+    def thinks_aloud(self) -> bool:
+        """Whether its thoughts are plain sentences, fit to be heard."""
+        ...
+
+    @property
     def capacity(self) -> int:
         """Tokens that one conversation's prompt and answer may take together."""
         ...

@@ -29,6 +29,8 @@ class ThoughtFormat:
     """Tags that the model may write between thoughts and answer, each with the kind of text that follows it."""
     models: str
     """Regular expression for the names of the models that use this format."""
+    aloud: bool = False
+    """Whether thoughts are plain sentences, fit to be heard."""
 
     @property
     def marks(self) -> list[str]:
@@ -129,6 +131,7 @@ PLAIN = ThoughtFormat(
     prefilled=False,
     tags=MappingProxyType({"Reasoning:": "thought", "Answer:": "answer"}),
     models=r"$^",
+    aloud=True,
 )
 """For models that were never taught to think in tags of their own: they know these words from what they have read."""
 NONE = ThoughtFormat("none", "", "", "", False, MappingProxyType({}), r"$^")

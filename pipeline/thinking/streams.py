@@ -38,6 +38,8 @@ class StreamContext:
     """Beats when playback has advanced."""
     think: Callable[[str], None]
     """Called with every piece of thought as it arrives."""
+    speak: Callable[[], None]
+    """Called when words begin to be written from the thoughts so far."""
 
 
 class ThoughtStreams:
@@ -55,6 +57,7 @@ class ThoughtStreams:
         self._lead_s = stream_context.lead_s
         self._pulse = stream_context.pulse
         self._report = stream_context.think
+        self._begin_speech = stream_context.speak
         self._guard = SpeechGuard()
         self._clauses = ClauseSplitter()
         self._thoughts = ""
@@ -144,6 +147,7 @@ class ThoughtStreams:
 
     async def _speak(self, context: Context, proceed: Callable[[float], bool]) -> AsyncGenerator[Token | ToolCall]:
         self._guard.resume()
+        self._begin_speech()
         await context.append(articulation(self._thoughts, self._guard.said, ended=self._schedule.thought_through))
         left = self._sampling.max_tokens - self._schedule.spoken_tokens
         sampling = replace(self._sampling, max_tokens=max(left, 1))

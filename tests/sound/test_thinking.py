@@ -186,7 +186,7 @@ async def test_both_streams_read_what_a_fresh_prompt_would_hold(
             context.rewind(context.mark())
         schedule = Schedule("think_first", ThinkingPace(think=12, speak=6, budget=36), streams)
         mind = ThoughtStreams(
-            schedule, Sampling(0, 1, 30), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None)
+            schedule, Sampling(0, 1, 30), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None, lambda: None)
         )
         parts = (
             mind.alternate(contexts[0]) if streams == 1 else mind.side_by_side(contexts[0], nullcontext(contexts[1]))

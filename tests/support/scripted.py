@@ -67,7 +67,7 @@ class ScriptedDecoder:
         """The last sound of the open turns that it read."""
         self.read_before = 0
         """How often it read what comes before an open turn, of which nothing was certain."""
-        self.thinks = False
+        self.thinks = self.thinks_aloud = False
         self.audio_encoder: Encoder | None = None
 
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "ScriptedContext":

@@ -2,10 +2,6 @@
 
 from collections.abc import Sequence
 
-from audio.pcm import INPUT_RATE
-from pipeline.settings import StopgapSettings
-from pipeline.thinking.schedule import Mode
-
 
 class Patience:
     """One wait: returns its phrases one after the other, each when the silence before it has lasted long enough."""
@@ -20,6 +16,11 @@ class Patience:
         self._phrases = list(phrases) if first else []
         self._said = 0
 
+    @property
+    def begun(self) -> bool:
+        """Whether one of them was returned or skipped."""
+        return self._said > 0
+
     def skip(self) -> None:
         """The first phrase is not needed: something like it was said."""
         if self._said == 0:
@@ -31,10 +32,3 @@ class Patience:
             return ""
         self._said += 1
         return self._phrases[self._said - 1]
-
-
-def patience_with_answer(waits: StopgapSettings, mode: Mode) -> Patience:
-    """The wait for the first words of an answer. It is announced sooner if the model thinks before it speaks."""
-    thinks_first = mode in ("before", "think_first")
-    first_s, first = (waits.thought_s, waits.thoughtful) if thinks_first else (waits.model_s, waits.thinking)
-    return Patience(round(first_s * INPUT_RATE), round(waits.again_s * INPUT_RATE), (first, *waits.again))

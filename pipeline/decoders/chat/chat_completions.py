@@ -87,6 +87,10 @@ class ChatDecoder:
     def thinks(self) -> bool:
         return self._thoughts is not None and bool(self._thoughts.opens)
 
+    @property
+    def thinks_aloud(self) -> bool:
+        return self._thoughts is not None and self._thoughts.aloud
+
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "ChatContext":
         # Output of an unknown model is searched for the tags that most models use.
         watched = self._thoughts or QWEN3

@@ -93,6 +93,10 @@ class LlamaDecoder:
     def thinks(self) -> bool:
         return bool(self.thoughts.opens)
 
+    @property
+    def thinks_aloud(self) -> bool:
+        return self.thoughts.aloud
+
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "LlamaContext":
         return LlamaContext(self.server, self._slots, self._turns, self.capacity, self.thoughts, instructions, tools)
 

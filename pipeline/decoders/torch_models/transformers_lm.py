@@ -123,6 +123,10 @@ class TransformersDecoder:
     def thinks(self) -> bool:
         return bool(self.thoughts.opens)
 
+    @property
+    def thinks_aloud(self) -> bool:
+        return self.thoughts.aloud
+
     def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "TransformersContext":
         return TransformersContext(self, KvReader(self.model), instructions, tools)
 

@@ -10,66 +10,16 @@ from typing import Literal
 import pytest
 
 from pipeline.commands import Respond
-from pipeline.decoders.decoder import Finished, Generated, Sampling, Text, Thought, Token, Tool, ToolCall, ToolChoice
+from pipeline.decoders.decoder import Finished, Generated, Sampling, Text, Thought, Token, ToolChoice
 from pipeline.events import OutputText, ResponseDone, Thoughts
 from pipeline.runtime.pulse import Pulse
 from pipeline.settings import AgentSettings, PipelineSettings
 from pipeline.thinking.schedule import Mode, Schedule, ThinkingPace
 from pipeline.thinking.streams import StreamContext, ThoughtStreams
-from tests.support.scripted import ScriptedContext, ScriptedDecoder
 from tests.support.talk import SETTINGS, talk
+from tests.support.thinker import ANSWER, THOUGHTS, Thinker, ThinkingContext
 
-THOUGHTS = "They ask for six times seven. Six times seven is forty two. That is all there is to it."
-ANSWER = "Six times seven, if you ask me, is forty two. That is the answer, to all of it."
 PACE = ThinkingPace(think=6, speak=4)
-
-
-class Thinker(ScriptedDecoder):
-    """Thinks its thoughts and says its words, each from where the context leaves off; a token is a word."""
-
-    def __init__(self, thoughts: str = THOUGHTS, answer: str = ANSWER, calls: bool = False) -> None:
-        """`calls`: whether it calls a tool after its answer."""
-        super().__init__([])
-        self.thinks = True
-        self.thoughts = thoughts
-        self.answer = answer
-        self.calls = calls
-        self.called = 0
-        self.log: list[str] = []
-        """A letter a token: t of thought, s of speech."""
-        self.running = 0
-        """Streams that are being written."""
-
-    def open(self, instructions: str, tools: Sequence[Tool] = ()) -> "ThinkingContext":
-        self.open_contexts += 1
-        return ThinkingContext(self)
-
-
-class ThinkingContext(ScriptedContext):
-    _decoder: Thinker
-
-    async def generate(self, sampling: Sampling, tool_choice: ToolChoice = "auto") -> AsyncIterator[Generated]:
-        last = self.units[-1]
-        decoder = self._decoder
-        kind, script = (Thought, decoder.thoughts) if isinstance(last, Thought) else (Token, decoder.answer)
-        assert isinstance(last, Thought | Text)
-        decoder.prompts.append(list(self.units))
-        written = len(last.text.split())
-        words = script.split()[written:]
-        decoder.running += 1
-        try:
-            for number, word in enumerate(words[: sampling.max_tokens]):
-                await asyncio.sleep(0)
-                decoder.log.append("t" if kind is Thought else "s")
-                self._so_far = Finished("stop", 10, 5, number + 1)
-                yield kind(f" {word}" if written + number else word)
-            if decoder.calls and kind is Token:
-                decoder.called += 1
-                yield ToolCall("clock", "{}")
-            self._so_far = Finished("stop" if len(words) <= sampling.max_tokens else "length", 10, 5, len(words))
-            yield self._so_far
-        finally:
-            decoder.running -= 1
 
 
 @asynccontextmanager
@@ -94,7 +44,7 @@ async def minded(
         thoughts[0] += text
 
     schedule = Schedule(mode, pace, slots)
-    mind = ThoughtStreams(schedule, Sampling(0, 1, 100), "auto", StreamContext(lead, pulse, think))
+    mind = ThoughtStreams(schedule, Sampling(0, 1, 100), "auto", StreamContext(lead, pulse, think, lambda: None))
     context = decoder.open("")
     parts = mind.alternate(context) if slots == 1 else mind.side_by_side(context, thinking(decoder.open("")))
     said, last = "", None
@@ -232,7 +182,9 @@ class BlankContext(ThinkingContext):
 
 async def test_blank_thoughts_end_with_their_budget() -> None:
     schedule = Schedule("before", ThinkingPace(think=2, budget=5))
-    mind = ThoughtStreams(schedule, Sampling(0, 1, 100), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None))
+    mind = ThoughtStreams(
+        schedule, Sampling(0, 1, 100), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None, lambda: None)
+    )
     async with asyncio.timeout(60), aclosing(mind.alternate(BlankContext(Thinker()))) as parts:
         said = "".join([part.text async for part in parts if isinstance(part, Token)])
     assert said == ANSWER
@@ -241,7 +193,9 @@ async def test_blank_thoughts_end_with_their_budget() -> None:
 
 async def test_an_answer_that_is_stopped_has_the_tokens_of_its_thoughts_and_words() -> None:
     schedule = Schedule("think_first", ThinkingPace(think=3, speak=2))
-    mind = ThoughtStreams(schedule, Sampling(0, 1, 100), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None))
+    mind = ThoughtStreams(
+        schedule, Sampling(0, 1, 100), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None, lambda: None)
+    )
     async with asyncio.timeout(60), aclosing(mind.alternate(ThinkingContext(Thinker()))) as parts:
         assert isinstance(await anext(parts), Token)
     assert schedule.thought_tokens == 3
@@ -252,7 +206,9 @@ async def test_an_answer_that_is_stopped_has_the_tokens_of_its_thoughts_and_word
 async def test_the_end_of_an_answer_is_that_of_its_words() -> None:
     """A segment of thoughts ends at its length, which cuts nothing that is said."""
     schedule = Schedule("before", ThinkingPace(think=2, budget=5))
-    mind = ThoughtStreams(schedule, Sampling(0, 1, 100), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None))
+    mind = ThoughtStreams(
+        schedule, Sampling(0, 1, 100), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None, lambda: None)
+    )
     async with asyncio.timeout(60), aclosing(mind.alternate(ThinkingContext(Thinker()))) as parts:
         last = [part async for part in parts][-1]
     assert isinstance(last, Finished)
