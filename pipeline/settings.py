@@ -304,10 +304,12 @@ class StopgapSettings(Section):
     """Acknowledges any other tool."""
     thinking: str = "One moment, please."
     """Announces an answer that takes long."""
-    thoughtful: str = "Let me think."
+    thoughtful: str = "Let me think about that."
     """Announces an answer for which the model thinks before it speaks."""
     think_aloud: bool = True
     """Whether sentences of the thoughts follow it until the answer is written, if they are plain ones."""
+    concluding: str = "So:"
+    """Parts what was thought aloud from the answer; "": nothing does."""
     again: tuple[str, ...] = ("I am still on it.", "This takes a little longer.", "I am still waiting, sorry.")
     """The signs of life, in turn. After the last one the agent is silent."""
 

@@ -125,11 +125,11 @@ MISTRAL = ThoughtFormat(
 )
 PLAIN = ThoughtFormat(
     name="plain",
-    opens="Reasoning: ",
+    opens="Brief reasoning: ",
     closes="\n\nAnswer:",
     skips="",
     prefilled=False,
-    tags=MappingProxyType({"Reasoning:": "thought", "Answer:": "answer"}),
+    tags=MappingProxyType({"Brief reasoning:": "thought", "Reasoning:": "thought", "Answer:": "answer"}),
     models=r"$^",
     aloud=True,
 )

@@ -290,8 +290,10 @@ def _bounded(word: str) -> list[str]:
 
 
 _DASHES = frozenset(("-", "–", "—"))
-_WRAPPING = re.compile(r"[^\w\s,;:.?!'’+=×÷-]")
-"""What may wrap several words, as quotation marks, brackets and Markdown do: its end may still be to come."""
+_WRAPPER = r"[^\w\s,;:.?!'’+=×÷/%-]"
+_WRAPPING = re.compile(rf"(?<!\s){_WRAPPER}|{_WRAPPER}(?!\s)")
+"""What may wrap several words, as quotation marks, brackets and Markdown do: its end may still be to come. A sign that
+stands by itself, as in "2 * 3", does not."""
 _MARKED = re.compile(r"[^\W\d_]{2,}[,;:.?!]")
 """A word with its mark. After a digit a mark may be part of a number."""
 _CODE_SPAN = re.compile(r"(`+).*?(?:\1|$)")

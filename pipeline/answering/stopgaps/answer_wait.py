@@ -21,6 +21,9 @@ class AnswerWait:
         first_s, first = (waits.thought_s, waits.thoughtful) if thinks_first else (waits.model_s, waits.thinking)
         self._patience = Patience(round(first_s * INPUT_RATE), round(waits.again_s * INPUT_RATE), (first, *waits.again))
         self._thoughts = thoughts
+        self._conclusion = clauses_of(waits.concluding)
+        self._to_conclude = False
+        """Whether thoughts were taken since the last words."""
 
     def due(self, silent: int, lead_s: float) -> list[Clause]:
         """What to say now; nothing: not yet.
@@ -28,9 +31,12 @@ class AnswerWait:
         `silent`: samples of silence until now. `lead_s`: seconds of this answer's speech that are left to play.
         """
         if self._patience.begun and lead_s < _LEAD_S and (thought := self._thoughts.take()):
+            self._to_conclude = True
             return thought
         return clauses_of(self._patience.due(silent))
 
     def over(self, lead_s: float) -> list[Clause]:
-        """Words begin to be written. What to say until they are synthesized."""
-        return self._thoughts.end(in_silence=self._patience.begun and lead_s < _LEAD_S)
+        """Words begin to be written. What to say before them, so that they are heard as what follows."""
+        rest = self._thoughts.end(in_silence=self._patience.begun and lead_s < _LEAD_S)
+        concludes, self._to_conclude = self._to_conclude or bool(rest), False
+        return [*rest, *self._conclusion] if concludes else []

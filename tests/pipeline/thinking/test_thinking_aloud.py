@@ -116,7 +116,7 @@ async def test_an_answer_is_filled_with_thoughts_until_it_is_there(mode: Mode) -
         decoder.hold.set()
         done = await answered(conversation)
         assert done.status == "completed"
-        assert said(conversation) == f"{ANNOUNCED} {THOUGHTS} {ANSWER}"
+        assert said(conversation) == f"{ANNOUNCED} {THOUGHTS} {StopgapSettings().concluding} {ANSWER}"
         assert set(decoder.log) == {"t", "s"}
 
 

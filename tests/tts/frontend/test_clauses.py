@@ -260,6 +260,7 @@ def test_a_clause_is_ready_as_soon_as_it_is_certain(heard_so_far: str, clause: s
         ("Yes|,| I| can| hear| you|.", "Yes, I can hear you."),
         ("To| boil| an| egg|,", "To boil an egg,"),
         ("7| +| 13| =", "7 + 13"),
+        ("81| -| 13| *| 5| equals", "81 - 13 * 5"),
         ("Is| it| so|?", "Is it so?"),
     ],
 )

@@ -320,7 +320,7 @@ NUMBER_RULES = [
         lambda m: "minus",
     ),
     # 20 apples - 5 apples = 15 apples
-    rule(r"(?<=[a-z] )[-−–](?= \d[\d.,]*(?: [a-z]+)? (?:[-+*×−–=] \d|equals\b))", lambda m: "minus"),
+    rule(r"(?<=[a-z] )[-−–](?= \d[\d.,]*(?: [a-z]+){0,2} (?:[-+*×−–=] \d|equals\b))", lambda m: "minus"),
     rule(rf"(?<=\d )[-–](?= (?:{MONTH}) \d)", lambda m: "to"),
     rule(rf"{_OPERAND_BEFORE}/(?={_OPERAND})", lambda m: "divided by"),
     rule(r"(?<=[a-z] )>(?= [A-Z][a-z])", lambda m: "then"),
