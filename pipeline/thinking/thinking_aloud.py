@@ -11,7 +11,7 @@ from tts.synthesizer import Clause
 _NO_SPEECH = re.compile(r"[`{}\\|<>\[\]_]|://")
 """Signs of code, formulas and markup."""
 _MOST_WORDS = 12
-"""Words, about four seconds of speech, that the answer waits for. A longer sentence is left out, or its end."""
+"""Words, about five seconds of speech, that an answer waits for. A longer sentence, or its end, is left out."""
 
 
 class ThinkingAloud:
@@ -47,7 +47,8 @@ class ThinkingAloud:
         self._ready += self._splitter.flush()
         rest = self._rest_of_sentence() if self._in_sentence or in_silence else []
         self._over = True
-        return rest if sum(len(clause.words) for clause in rest) <= _MOST_WORDS else []
+        words = sum(any(map(str.isalnum, word.written)) for clause in rest for word in clause.words)
+        return rest if words <= _MOST_WORDS else []
 
     def _rest_of_sentence(self) -> list[Clause]:
         rest: list[Clause] = []

@@ -76,8 +76,8 @@ class ClauseSplitter:
             if self._words >= PHRASE_WORDS and phrase_ends(last, self._raw):
                 self._close("")
         elif self._raw == "=":
-            # "7 + 6" is said before what it equals; with a dash, only the sign after it shows that it is a minus.
-            if len(self._parts) >= PHRASE_WORDS and not _DASHES.intersection(self._parts):
+            # "7 + 6" is said before what it equals; of a dash among things, only what follows shows that it is a minus.
+            if len(self._parts) >= PHRASE_WORDS and not _DASH.search(self._open_text()):
                 self._close("")
         elif _MARKED.fullmatch(self._raw):
             boundary = boundary_after(self._raw, last)
@@ -289,7 +289,8 @@ def _bounded(word: str) -> list[str]:
     return re.findall(rf".{{1,{LONGEST_WORD}}}", word)
 
 
-_DASHES = frozenset(("-", "–", "—"))
+_DASH = re.compile(r"(?<!\d) [-–—] | [-–—] (?!\d)")
+"""A dash that is not between numbers."""
 _WRAPPER = r"[^\w\s,;:.?!'’+=×÷/%-]"
 _WRAPPING = re.compile(rf"(?<!\s){_WRAPPER}|{_WRAPPER}(?!\s)")
 """What may wrap several words, as quotation marks, brackets and Markdown do: its end may still be to come. A sign that

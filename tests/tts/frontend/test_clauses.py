@@ -261,6 +261,7 @@ def test_a_clause_is_ready_as_soon_as_it_is_certain(heard_so_far: str, clause: s
         ("To| boil| an| egg|,", "To boil an egg,"),
         ("7| +| 13| =", "7 + 13"),
         ("81| -| 13| *| 5| equals", "81 - 13 * 5"),
+        ("81| -| 65| =", "81 - 65"),
         ("Is| it| so|?", "Is it so?"),
     ],
 )
