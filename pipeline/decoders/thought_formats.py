@@ -125,11 +125,11 @@ MISTRAL = ThoughtFormat(
 )
 PLAIN = ThoughtFormat(
     name="plain",
-    opens="Brief reasoning: ",
+    opens="Reasoning: ",
     closes="\n\nAnswer:",
     skips="",
     prefilled=False,
-    tags=MappingProxyType({"Brief reasoning:": "thought", "Reasoning:": "thought", "Answer:": "answer"}),
+    tags=MappingProxyType({"Reasoning:": "thought", "Answer:": "answer"}),
     models=r"$^",
     aloud=True,
 )
