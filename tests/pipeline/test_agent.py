@@ -33,7 +33,6 @@ from pipeline.events import (
     ItemTruncated,
     OutputAdded,
     OutputAudio,
-    OutputText,
     Refused,
     ResponseStarted,
     SpeechStarted,
@@ -43,7 +42,7 @@ from pipeline.events import (
 )
 from pipeline.settings import PipelineSettings, TurnSettings
 from tests.support.scripted import LOUD, OVER, VOICE_RATE, WORD_SAMPLES
-from tests.support.talk import SETTINGS, TEN_WORDS, answered, talk
+from tests.support.talk import SETTINGS, TEN_WORDS, answered, said, talk
 
 BY_HAND = replace(SETTINGS, turn_detection=None)
 WORD_S = WORD_SAMPLES / VOICE_RATE
@@ -79,7 +78,7 @@ async def test_a_spoken_turn_is_answered_in_the_order_that_clients_rely_on() -> 
         (message,) = done.outputs
         assert isinstance(message, Message)
         assert message.text == "Nice to meet you."
-        assert "".join(event.delta for event in conversation.all(OutputText)) == message.text
+        assert said(conversation) == message.text
         assert conversation.prompt(0) == ["Hello there."]
 
 

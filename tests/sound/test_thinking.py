@@ -14,14 +14,14 @@ from pipeline.decoders.decoder import Context, Decoder, Finished, Generated, Mar
 from pipeline.decoders.llama_cpp.llama import LlamaDecoder
 from pipeline.decoders.thought_formats import QWEN3, STEP_AUDIO_R1, ThoughtFormat
 from pipeline.events import OutputText, ResponseDone, Thoughts
-from pipeline.runtime.pulse import Pulse
 from pipeline.settings import AgentSettings
 from pipeline.thinking.repetition_guard import CORRECTION, RESTART
 from pipeline.thinking.schedule import Mode, Schedule, ThinkingPace
-from pipeline.thinking.streams import StreamContext, ThoughtStreams
+from pipeline.thinking.streams import ThoughtStreams
 from tests.support.aloud import Talk
 from tests.support.llama_decoders import asked, llama
 from tests.support.small_models import transformers_decoder
+from tests.support.thinker import unheard
 
 QUESTIONS = (
     "Why is the sky blue?",
@@ -185,9 +185,7 @@ async def test_both_streams_read_what_a_fresh_prompt_would_hold(
             await context.append(asked("How do I learn the piano?"))
             context.rewind(context.mark())
         schedule = Schedule("think_first", ThinkingPace(think=12, speak=6, budget=36), streams)
-        mind = ThoughtStreams(
-            schedule, Sampling(0, 1, 30), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None, lambda: None)
-        )
+        mind = ThoughtStreams(schedule, Sampling(0, 1, 30), "auto", unheard())
         parts = (
             mind.alternate(contexts[0]) if streams == 1 else mind.side_by_side(contexts[0], nullcontext(contexts[1]))
         )

@@ -16,7 +16,7 @@ from pipeline.decoders.chat.chat_messages import chat_messages
 from pipeline.decoders.decoder import Text
 from pipeline.decoders.thought_formats import QWEN3
 from pipeline.engine import Engine
-from pipeline.events import Event, Refused, ResponseDone
+from pipeline.events import Event, OutputText, Refused, ResponseDone
 from pipeline.listening.smart_turn import SecondOpinion
 from pipeline.runtime.workers import Urgency
 from pipeline.settings import PipelineSettings
@@ -144,6 +144,11 @@ class Talk:
     async def _hear(self, seconds: float, level: float) -> None:
         pcm = np.full(round(seconds * INPUT_RATE), level, dtype=np.float32)
         await self.do(Audio(pcm))
+
+
+def said(conversation: Talk) -> str:
+    """All that the agent has said so far."""
+    return "".join(event.delta for event in conversation.all(OutputText))
 
 
 async def answered(conversation: Talk) -> ResponseDone:

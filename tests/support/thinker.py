@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from pipeline.decoders.decoder import Finished, Generated, Sampling, Text, Thought, Token, Tool, ToolCall, ToolChoice
+from pipeline.runtime.pulse import Pulse
+from pipeline.thinking.streams import StreamContext
 from tests.support.scripted import ScriptedContext, ScriptedDecoder
 
 THOUGHTS = "They ask for six times seven. Six times seven is forty two. That is all there is to it."
@@ -58,3 +60,8 @@ class ThinkingContext(ScriptedContext):
             yield self._so_far
         finally:
             decoder.running -= 1
+
+
+def unheard() -> StreamContext:
+    """The streams' conversation where nobody listens: nothing is left to play, and time stands still."""
+    return StreamContext(lambda: 0.0, Pulse(), lambda text: None, lambda: None)

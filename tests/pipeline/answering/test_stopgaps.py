@@ -14,7 +14,7 @@ from pipeline.decoders.decoder import ToolCall
 from pipeline.events import OutputText, Refused, ResponseDone, ResponseStarted
 from pipeline.settings import AgentSettings, PipelineSettings, StopgapSettings
 from pipeline.thinking.schedule import Mode
-from tests.support.talk import SETTINGS, Talk, answered, talk
+from tests.support.talk import SETTINGS, Talk, answered, said, talk
 
 LOOK_UP, ACT = ToolCall("get_weather", "{}"), ToolCall("book_flight", "{}")
 WAITS = StopgapSettings()
@@ -27,10 +27,6 @@ async def called(conversation: Talk) -> FunctionCall:
     done = await answered(conversation)
     assert isinstance(done.outputs[-1], FunctionCall)
     return done.outputs[-1]
-
-
-def said(conversation: Talk) -> str:
-    return "".join(event.delta for event in conversation.all(OutputText))
 
 
 @pytest.mark.parametrize(("call", "words"), [(LOOK_UP, WAITS.looking_up), (ACT, WAITS.acting)])

@@ -16,8 +16,8 @@ from pipeline.runtime.pulse import Pulse
 from pipeline.settings import AgentSettings, PipelineSettings
 from pipeline.thinking.schedule import Mode, Schedule, ThinkingPace
 from pipeline.thinking.streams import StreamContext, ThoughtStreams
-from tests.support.talk import SETTINGS, talk
-from tests.support.thinker import ANSWER, THOUGHTS, Thinker, ThinkingContext
+from tests.support.talk import SETTINGS, said, talk
+from tests.support.thinker import ANSWER, THOUGHTS, Thinker, ThinkingContext, unheard
 
 PACE = ThinkingPace(think=6, speak=4)
 
@@ -145,7 +145,7 @@ async def test_an_interruption_ends_both_streams_and_leaves_the_words_that_were_
         done = await conversation.until(ResponseDone)
         assert done.status in ("cancelled", "completed")
         assert decoder.running == 0
-        spoken = "".join(event.delta for event in conversation.all(OutputText))
+        spoken = said(conversation)
         assert ANSWER.startswith(spoken)
         assert not any("forty two. That is all" in event.delta for event in conversation.all(OutputText))
 
@@ -165,7 +165,7 @@ async def test_a_model_that_can_think_is_told_not_to() -> None:
         done = await conversation.until(ResponseDone)
         assert done.timeline.thought_tokens is None
         assert set(decoder.log) == {"s"}
-        assert "".join(event.delta for event in conversation.all(OutputText)) == ANSWER
+        assert said(conversation) == ANSWER
 
 
 class BlankContext(ThinkingContext):
@@ -182,9 +182,7 @@ class BlankContext(ThinkingContext):
 
 async def test_blank_thoughts_end_with_their_budget() -> None:
     schedule = Schedule("before", ThinkingPace(think=2, budget=5))
-    mind = ThoughtStreams(
-        schedule, Sampling(0, 1, 100), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None, lambda: None)
-    )
+    mind = ThoughtStreams(schedule, Sampling(0, 1, 100), "auto", unheard())
     async with asyncio.timeout(60), aclosing(mind.alternate(BlankContext(Thinker()))) as parts:
         said = "".join([part.text async for part in parts if isinstance(part, Token)])
     assert said == ANSWER
@@ -193,9 +191,7 @@ async def test_blank_thoughts_end_with_their_budget() -> None:
 
 async def test_an_answer_that_is_stopped_has_the_tokens_of_its_thoughts_and_words() -> None:
     schedule = Schedule("think_first", ThinkingPace(think=3, speak=2))
-    mind = ThoughtStreams(
-        schedule, Sampling(0, 1, 100), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None, lambda: None)
-    )
+    mind = ThoughtStreams(schedule, Sampling(0, 1, 100), "auto", unheard())
     async with asyncio.timeout(60), aclosing(mind.alternate(ThinkingContext(Thinker()))) as parts:
         assert isinstance(await anext(parts), Token)
     assert schedule.thought_tokens == 3
@@ -206,9 +202,7 @@ async def test_an_answer_that_is_stopped_has_the_tokens_of_its_thoughts_and_word
 async def test_the_end_of_an_answer_is_that_of_its_words() -> None:
     """A segment of thoughts ends at its length, which cuts nothing that is said."""
     schedule = Schedule("before", ThinkingPace(think=2, budget=5))
-    mind = ThoughtStreams(
-        schedule, Sampling(0, 1, 100), "auto", StreamContext(lambda: 0.0, Pulse(), lambda text: None, lambda: None)
-    )
+    mind = ThoughtStreams(schedule, Sampling(0, 1, 100), "auto", unheard())
     async with asyncio.timeout(60), aclosing(mind.alternate(ThinkingContext(Thinker()))) as parts:
         last = [part async for part in parts][-1]
     assert isinstance(last, Finished)

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.events import OutputText
 from pipeline.settings import StopgapSettings
 from pipeline.thinking.schedule import Mode
 from pipeline.thinking.thinking_aloud import ThinkingAloud
-from tests.support.talk import SETTINGS, Talk, answered, talk
+from tests.support.talk import SETTINGS, answered, said, talk
 from tests.support.thinker import ANSWER, THOUGHTS, Thinker
 from tts.synthesizer import Clause
 
@@ -91,10 +90,6 @@ def test_thoughts_that_are_not_fit_are_reported_only() -> None:
     aloud.think("One and two and three. ")
     assert aloud.take() == aloud.end(in_silence=True) == []
     assert reported == ["One and two and three. "]
-
-
-def said(conversation: Talk) -> str:
-    return "".join(event.delta for event in conversation.all(OutputText))
 
 
 @pytest.mark.parametrize("mode", ["before", "think_first"])

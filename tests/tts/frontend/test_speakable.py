@@ -5,12 +5,6 @@ import pytest
 from tts.frontend.clauses import clauses_of
 from tts.frontend.english.phonemes import EnglishPhonemizer
 from tts.frontend.speakable import Unspeakable, unspeakable
-from tts.synthesizer import Clause
-
-
-def split(text: str) -> list[Clause]:
-    return clauses_of(text)
-
 
 REASONS = {
     "Привет, как дела?": Unspeakable.OTHER_SCRIPT,
@@ -38,12 +32,12 @@ REASONS = {
 
 @pytest.mark.parametrize("text", REASONS)
 def test_the_reason_is_reported(text: str) -> None:
-    assert unspeakable(split(text)) is REASONS[text]
+    assert unspeakable(clauses_of(text)) is REASONS[text]
 
 
 @pytest.mark.parametrize("text", REASONS)
 def test_it_agrees_with_what_has_sounds(text: str) -> None:
-    clauses = split(text)
+    clauses = clauses_of(text)
     phonemize = EnglishPhonemizer()
     sounds = "".join(sound for c in clauses for sound in phonemize([word.spoken for word in c.words], c.stop))
     assert any(map(str.isalpha, sounds)) == (bool(clauses) and unspeakable(clauses) is None)
@@ -51,4 +45,4 @@ def test_it_agrees_with_what_has_sounds(text: str) -> None:
 
 @pytest.mark.parametrize("reason", Unspeakable)
 def test_the_sentence_that_is_said_instead_can_be_spoken(reason: Unspeakable) -> None:
-    assert unspeakable(split(reason.sentence)) is None
+    assert unspeakable(clauses_of(reason.sentence)) is None
