@@ -1,7 +1,7 @@
 """What a transport may ask of an agent: values only. `Agent.do` carries them out in their order."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from audio.pcm import Pcm
@@ -158,6 +158,12 @@ class Respond:
     """Whether the answer becomes part of the conversation."""
     metadata: Mapping[str, str] = field(default_factory=dict)
     event_id: str | None = None
+
+    def override(self, settings: SessionSettings) -> SessionSettings:
+        """The settings of this answer, in a session with `settings`."""
+        fields = ("instructions", "tools", "tool_choice", "modality", "voice", "max_output_tokens", "thinking")
+        chosen = {name: value for name in fields if (value := getattr(self, name)) is not None}
+        return replace(settings, **chosen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Collection
-from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from audio.errors import first_error
 from audio.pcm import Pcm
@@ -19,7 +18,7 @@ from pipeline.answering.speech_lead import SpeechLead
 from pipeline.answering.speech_stage import SpeechStage
 from pipeline.answering.stopgaps.answer_wait import AnswerWait
 from pipeline.answering.text_stage import write_out
-from pipeline.commands import ItemReference, Respond, SessionSettings
+from pipeline.commands import ItemReference, Respond
 from pipeline.conversation.items import Item, Message
 from pipeline.conversation.spoken_words import played_text
 from pipeline.decoders.decoder import DecoderError, Finished, Generated, Token
@@ -31,8 +30,6 @@ from pipeline.thinking.thinking_aloud import ThinkingAloud
 from tts.synthesizer import Clause, Paced, SpeechFailed, Voice
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 _WORTH_S = 0.5
 """With less than this left to play, speech counts as the next turn: the user was waiting for the end."""
@@ -58,7 +55,7 @@ class Answer:
         stopgap: bool = False,
     ) -> None:
         self._request = request
-        self._settings = settings = _for_this(context.settings(), request)
+        self._settings = settings = request.override(context.settings())
         self._context = context
         self._pending = pending
         self._is_stopgap = stopgap
@@ -228,13 +225,27 @@ class Answer:
         if follows is not None:
             await follows.made()
             self._delivery.begin(follows.ends)
-        apology = self._context.engine.settings.agent.apology if self._voice is not None else ""
+        lead = self._lead()
+        stage = self._stage(self._voice, lead) if self._voice is not None else None
+        written, wait = self._written(stage, lead)
+        try:
+            if stage is None:
+                await write_out(written.parts(), self._items)
+            else:
+                await stage.run(written.parts(), None if self._is_stopgap else partial(self._next_stopgap, wait, lead))
+        except Exception as error:
+            await self._break_off(error, stage)
+        else:
+            await self._gate.ready()
+            self._end(written.error)
+
+    def _written(self, stage: SpeechStage | None, lead: SpeechLead) -> tuple[Apologetic, AnswerWait]:
+        """The answer, which is written as it is read, and the wait for its words. `stage` speaks it; None: nobody."""
         request, settings, context, items = self._request, self._settings, self._context, self._read()
-        mode, lead = mode_of(request, settings, context, items), self._lead()
+        mode = mode_of(request, settings, context, items)
         stopgaps = context.engine.settings.stopgaps
         aloud = ThinkingAloud(self._items.think, fit=stopgaps.think_aloud and context.engine.decoder.thinks_aloud)
         wait = AnswerWait(stopgaps, mode, aloud)
-        stage = self._stage(self._voice, lead) if self._voice is not None else None
 
         def begin_speech() -> None:
             if stage is not None:
@@ -246,34 +257,32 @@ class Answer:
             if request.words is not None
             else write_what_fits(request, settings, context, items, mode, streams)
         )
-        written = Apologetic(text, self._words_for)
-        try:
-            if stage is None:
-                await write_out(written.parts(), self._items)
-            else:
-                await stage.run(written.parts(), None if self._is_stopgap else partial(self._next_stopgap, wait, lead))
-        except Exception as error:
-            cause = first_error(error)
-            # What an upstream does wrong needs no trace of our own code.
-            log.error("an answer failed: %s", cause, exc_info=not isinstance(cause, DecoderError | SpeechFailed))
-            speechless = stage is not None and isinstance(first_error(error), SpeechFailed) and apology
-            if not (speechless and stage is not None and await self._apologized(stage, apology)):
-                self._items.cut(self._delivery.played)
+        return Apologetic(text, self._words_for), wait
+
+    async def _break_off(self, error: Exception, stage: SpeechStage | None) -> None:
+        """It could not be made to its end."""
+        cause = first_error(error)
+        # What an upstream does wrong needs no trace of our own code.
+        trace = None if isinstance(cause, DecoderError | SpeechFailed) else error
+        log.error("an answer failed: %s", cause, exc_info=trace)
+        if stage is None or not isinstance(cause, SpeechFailed) or not await self._apologized(stage):
+            self._items.cut(self._delivery.played)
+        self._fail(error)
+
+    def _end(self, error: DecoderError | None) -> None:
+        """It was made to its end; `error`: that of the decoder, for which it apologizes."""
+        if error is not None:
+            log.error("an answer failed: %s", error)
             self._fail(error)
-        else:
-            await self._gate.ready()
-            if written.error is not None:
-                log.error("an answer failed: %s", written.error)
-                self._fail(written.error)
-                return
-            if not self._is_stopgap:
-                self._context.outage.over()
-            if nothing := self._items.nothing_given:
-                log.warning("an answer is empty: %s", nothing)
-                self._finish("failed", error=nothing, fault="decoder")
-                return
-            cut_short = self._items.finished is not None and self._items.finished.reason == "length"
-            self._finish("incomplete", "max_output_tokens") if cut_short else self._finish("completed")
+            return
+        if not self._is_stopgap:
+            self._context.outage.over()
+        if nothing := self._items.nothing_given:
+            log.warning("an answer is empty: %s", nothing)
+            self._finish("failed", error=nothing, fault="decoder")
+            return
+        cut_short = self._items.finished is not None and self._items.finished.reason == "length"
+        self._finish("incomplete", "max_output_tokens") if cut_short else self._finish("completed")
 
     async def _next_stopgap(self, wait: AnswerWait, lead: SpeechLead) -> list[Clause]:
         """Wait until the time has come to say something while the answer isn't there; return what."""
@@ -296,9 +305,10 @@ class Answer:
             self._context.outage.heard(self._lasting)
         self._finish("failed", error=explained(error), fault=fault_of(error), code=self._lasting)
 
-    async def _apologized(self, failed: SpeechStage, apology: str) -> bool:
+    async def _apologized(self, failed: SpeechStage) -> bool:
         """Whether another voice could say that the first one failed. What that had left to say is dropped."""
-        voice = await self._context.engine.stand_in(self._settings.voice)
+        apology = self._context.engine.settings.agent.apology
+        voice = await self._context.engine.stand_in(self._settings.voice) if apology else None
         if voice is None:
             return False
         try:
@@ -368,21 +378,3 @@ def _found(request: Respond, context: AnswerContext) -> list[Item] | None:
 async def _scripted(text: str) -> AsyncGenerator[Generated]:
     yield Token(text)
     yield Finished("stop", 0, 0, 0)
-
-
-def _for_this(settings: SessionSettings, request: Respond) -> SessionSettings:
-    """The session's settings, overridden by what the request sets."""
-
-    def chosen(wanted: T | None, usual: T) -> T:
-        return usual if wanted is None else wanted
-
-    return replace(
-        settings,
-        instructions=chosen(request.instructions, settings.instructions),
-        tools=chosen(request.tools, settings.tools),
-        tool_choice=chosen(request.tool_choice, settings.tool_choice),
-        modality=chosen(request.modality, settings.modality),
-        voice=chosen(request.voice, settings.voice),
-        max_output_tokens=chosen(request.max_output_tokens, settings.max_output_tokens),
-        thinking=chosen(request.thinking, settings.thinking),
-    )
