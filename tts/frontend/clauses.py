@@ -8,7 +8,7 @@ from tts.frontend import latex
 from tts.frontend.english.boundaries import ENDING, Boundary, boundary_after, split_sentences
 from tts.frontend.english.normalization import paused, spoken_words
 from tts.frontend.english.number_words import cardinal
-from tts.frontend.english.phrases import phrase_ends
+from tts.frontend.english.phrases import is_interjection, phrase_ends
 from tts.frontend.english.rules import MARKS, OPENING, first_mark
 from tts.synthesizer import Clause, Word
 
@@ -68,7 +68,7 @@ class ClauseSplitter:
         Call it where a token of a language model ends: what has arrived of a common word is then all of it. The same
         words come in the same order as without the call, in shorter clauses.
         """
-        last = self._parts[-1] if self._parts else None
+        last = self._parts[-1] if self._parts else ""
         wrapped = self._in_code or self._line_over or _WRAPPING.search(self._open_text())
         if wrapped or self._pending or not isinstance(last, str):
             return []
@@ -81,7 +81,8 @@ class ClauseSplitter:
                 self._close("")
         elif _MARKED.fullmatch(self._raw):
             boundary = boundary_after(self._raw, last)
-            if boundary and not boundary.continues and self._words + 1 >= FIRST_WORDS:
+            long = self._words + 1 >= FIRST_WORDS or is_interjection(self._open_text().rstrip(MARKS).strip())
+            if boundary and not boundary.continues and long:
                 self._end_word()
                 self._close(boundary.stop)
         self._continued = self._continued or bool(self._ready)

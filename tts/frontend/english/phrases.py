@@ -1,4 +1,4 @@
-"""Where a phrase may end without a mark, so that a clause can be spoken before the sentence is written."""
+"""Where a clause may end early, so that it can be spoken before its sentence is written."""
 
 _VERBS = {
     *("is", "are", "was", "were", "has", "have", "had", "can", "could", "will", "would", "should", "does", "did"),
@@ -8,8 +8,10 @@ _VERBS = {
 _LINKS = {
     *("because", "and", "or", "but", "that", "which", "who", "when", "where", "while", "if", "so", "than"),
     *("with", "for", "from", "by", "to", "in", "on", "at", "into", "about", "during", "between", "through", "without"),
+    *("around", "near", "since", "until", "before", "across", "within", "under", "behind"),
+    *("known", "called", "named", "located", "found", "made", "used"),
 }
-"""Conjunctions and prepositions, which begin a phrase. "of" and "as" are bound to the word before them."""
+"""Conjunctions, prepositions and participles, which begin a phrase. "of" and "as" are bound to the word before them."""
 _NOT_LAST = {
     *_VERBS,
     *_LINKS,
@@ -20,6 +22,17 @@ _NOT_LAST = {
     *("fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "million", "billion", "half", "point"),
 }
 """Words that lean on the next one, and number words, which may go on."""
+_INTERJECTIONS = {
+    *("yes", "yeah", "yep", "no", "nope", "sure", "okay", "ok", "alright", "all right", "right", "correct", "exactly"),
+    *("certainly", "absolutely", "definitely", "of course", "indeed", "well", "great", "good", "nice", "wonderful"),
+    *("hello", "hi", "hey", "goodbye", "bye", "thanks", "thank you", "you're welcome", "sorry", "i'm sorry"),
+    *("good morning", "good evening", "good night", "no problem", "congratulations", "wow", "oh", "ah"),
+}
+
+
+def is_interjection(words: str) -> bool:
+    """Whether `words`, which a mark follows, are said by themselves, however short they are."""
+    return words.lower().replace("’", "'") in _INTERJECTIONS
 
 
 def phrase_ends(last: str, following: str) -> bool:
