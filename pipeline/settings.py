@@ -294,7 +294,7 @@ class StopgapSettings(Section):
     """Silence after a tool call until it is acknowledged; 0: never."""
     model_s: Seconds = 2.0
     """Silence before the first words of an answer until it is announced; 0: never."""
-    thought_s: Seconds = 0.3
+    thought_s: Seconds = 0.1
     """The same of an answer for which the model thinks before it speaks; 0: never."""
     again_s: float = Field(default=8.0, gt=0)
     """Silence until each further sign of life."""
