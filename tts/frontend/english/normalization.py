@@ -348,6 +348,7 @@ WORD_RULES = [
     rule(r"(?P<grade>[A-F])[-−]", lambda m: f"{m['grade']} minus"),
     rule(r"(?P<pages>pp?)\.(?= \d)", lambda m: "page" if m["pages"] == "p" else "pages"),
     rule(rf"(?P<what>[a-z]+s|[kMGT]?B)/(?P<share>{any_of(SHARES)})", _shared),
+    rule(r"(?<=\d )(?P<what>[a-z]+s)/(?P<share>[a-z]+(?<!s))", _shared),
     rule(r"(?P<zone>GMT|UTC)(?P<sign>[-−–+])(?P<hours>\d[\d:]*)", _zone),
     rule(
         r"(?:[Cc]all|[Dd]ial|[Tt]ext|[Pp]hone)(?:ing|ed)? (?:911|988|112|999|111|000)(?: or (?:911|988|112|999))*",

@@ -312,6 +312,8 @@ SAID = {
     "1,200 people": "one thousand two hundred people",
     # per, out of, divided by
     "60 miles/hour": "sixty miles per hour",
+    "3 boxes * 12 pens/box": "three boxes times twelve pens per box",
+    "3 cats/dogs": "three cats dogs",
     "100 requests/second": "one hundred requests per second",
     "120 mg/dL": "one hundred twenty milligrams per deciliter",
     "10 GB/s": "ten gigabytes per second",
