@@ -187,6 +187,7 @@ def thinking(
     questions: Annotated[
         int | None, typer.Option(min=2, help="Number of questions.", show_default="3; all of a dataset")
     ] = None,
+    seed: Annotated[int, typer.Option(help="Chooses the questions.")] = 0,
     modes: Annotated[
         str, typer.Option(help="Modes of thinking, separated by commas.")
     ] = "off,before,think_first,speak_first",
@@ -204,10 +205,10 @@ def thinking(
         from realtime.serve import loaded, running
 
         wanted, settings = modes_named(modes), thoughtful(settings, model)
-        asked = None if dataset is None else read_dataset(dataset, questions)
+        asked = None if dataset is None else read_dataset(dataset, questions, seed)
         key = settings.server.api_key.get_secret_value()
         async with loaded(settings, progress) as engine, running(engine, settings) as here:
-            asked = asked or spoken(questions or OWN_QUESTIONS, engine.synthesizer.open(engine.voice))
+            asked = asked or spoken(questions or OWN_QUESTIONS, engine.synthesizer.open(engine.voice), seed)
             return await measure(here, key, asked, wanted, thinker(settings), progress)
 
     report(measured, as_json, out, picture, config)

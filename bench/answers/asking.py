@@ -9,6 +9,7 @@ from openai.types.realtime import (
     AudioTranscription,
     ConversationItemCreateEvent,
     ConversationItemInputAudioTranscriptionCompletedEvent,
+    InputAudioBufferSpeechStartedEvent,
     RealtimeAudioConfig,
     RealtimeAudioConfigInput,
     RealtimeConversationItemFunctionCall,
@@ -165,6 +166,9 @@ class Talk:
                     self._note_first(0.0)
                 case ResponseAudioDeltaEvent():
                     self._hear(event)
+                case InputAudioBufferSpeechStartedEvent():
+                    # What is left of an answer to a part of the question is not played.
+                    self._played_until = min(self._played_until, asyncio.get_running_loop().time())
                 case ConversationItemInputAudioTranscriptionCompletedEvent():
                     self._answered.heard = f"{self._answered.heard} {event.transcript.strip()}".strip()
                 case ResponseDoneEvent() if event.response.id in self._awaited:
