@@ -123,17 +123,19 @@ MISTRAL = ThoughtFormat(
     tags=MappingProxyType({"[THINK]": "thought", "[/THINK]": "answer"}),
     models=r"magistral|ministral.*reasoning",
 )
+_WORKING_OUT = "Reasoning: Let me work it out."
 PLAIN = ThoughtFormat(
     name="plain",
-    opens="Reasoning: ",
+    opens=f"{_WORKING_OUT} ",
     closes="\n\nAnswer:",
     skips="",
     prefilled=False,
-    tags=MappingProxyType({"Reasoning:": "thought", "Answer:": "answer"}),
+    tags=MappingProxyType({_WORKING_OUT: "thought", "Reasoning:": "thought", "Answer:": "answer"}),
     models=r"$^",
     aloud=True,
 )
-"""For models that were never taught to think in tags of their own: they know these words from what they have read."""
+"""For models that were never taught to think in tags of their own: they know these words from what they have read. By
+"Reasoning:" alone, they settle for one step of several."""
 NONE = ThoughtFormat("none", "", "", "", False, MappingProxyType({}), r"$^")
 
 FORMATS = {
