@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, nu
 from pipeline.answering.context import AnswerContext
 from pipeline.answering.loops import until_loop
 from pipeline.commands import Respond, SessionSettings
+from pipeline.conversation.asked import asked_about, last_asked
 from pipeline.conversation.context_sync import ContextSync
 from pipeline.conversation.items import Item, Message
 from pipeline.conversation.rendering import as_units, cue_of_late_results
@@ -92,7 +93,7 @@ async def write(
                 else:
                     second = answer_context.thoughts.read(settings.instructions, settings.tools, groups, reserve)
                 parts = source.side_by_side(context, second)
-            async with aclosing(until_loop(parts, lambda: source.so_far, _asked(read))) as unlooped:
+            async with aclosing(until_loop(parts, lambda: source.so_far, last_asked(read))) as unlooped:
                 async for part in unlooped:
                     yield part
     finally:
@@ -115,19 +116,12 @@ def _read_items(request: Respond, items: Sequence[Item]) -> Sequence[Item]:
     return items
 
 
-def _asked(items: Sequence[Item]) -> str:
-    """The words of the user's last message; "" where they are unknown."""
-    messages = (item for item in reversed(items) if isinstance(item, Message) and item.role == "user")
-    last = next(messages, None)
-    return (last.text or "") if last is not None else ""
-
-
 def mode_of(request: Respond, settings: SessionSettings, answer_context: AnswerContext, items: Sequence[Item]) -> Mode:
     """How to think about the answer to `items`. A written one waits for its thoughts: nobody listens meanwhile."""
     decoder, agent = answer_context.engine.decoder, answer_context.engine.settings.agent
     mode = settings.thinking if decoder.thinks else "off"
     # A decoder that hears thinks about the sound, too, and words don't tell what is hard in it.
-    asked = _asked(_read_items(request, items))
+    asked = asked_about(_read_items(request, items))
     if agent.think_about == "hard" and decoder.audio_encoder is None and _is_easy(asked, settings):
         return "off"
     return "before" if mode != "off" and settings.modality == "text" else mode
