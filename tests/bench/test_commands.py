@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from audio.pcm import INPUT_RATE
 from bench.corpus import read_corpus
 from bench.turn_ends.spoken import Spoken, write
+from pipeline.weights.store import ModelStore
 from realtime.cli.main import app
 from tests.support.speech import RECORDINGS
 
@@ -45,6 +46,8 @@ def test_synthesis(tmp_path: Path) -> None:
 
 
 def test_voices(tmp_path: Path) -> None:
+    for model in ("kokoro-82m", "kokoro-voices"):
+        ModelStore().resolve(model)
     (tmp_path / "texts.txt").write_text("That sounds lovely.\n")
     report = bench("voices", "--texts", str(tmp_path / "texts.txt"), "--voices", "en_US-joe-medium,am_michael")
     assert [(voice["name"], voice["engine"]) for voice in report["voices"]] == [
