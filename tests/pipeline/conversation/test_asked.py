@@ -3,7 +3,8 @@
 import pytest
 
 from pipeline.conversation.asked import asked_about, last_asked
-from pipeline.conversation.items import Item, Message, SpokenWord
+from pipeline.conversation.items import Item, Message
+from pipeline.conversation.spoken_words import SpokenWord
 from pipeline.thinking.difficulty import has_to_be_worked_out
 
 PREMISES = "Peter is taller than Robert and Robert is taller than Laura."
@@ -17,9 +18,11 @@ def asked(text: str | None) -> Message:
 def answered(text: str, heard: int | None = None) -> Message:
     """A spoken answer of which so many words were heard; None: all."""
     words = text.split()
-    status = "completed" if heard is None else "incomplete"
     spoken = [SpokenWord(word, n, n + 1) for n, word in enumerate(words)]
-    return Message("", "assistant", " ".join(words[:heard]), status=status, words=spoken, rate=24_000)
+    message = Message("", "assistant", " ".join(words[:heard]), words=spoken, rate=24_000)
+    if heard is not None:
+        message.status = "incomplete"
+    return message
 
 
 @pytest.mark.parametrize(
