@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from audio.pcm import Pcm
 from pipeline.conversation.items import Item
@@ -10,6 +10,8 @@ from pipeline.decoders.decoder import Tool, ToolChoice
 from pipeline.thinking.schedule import Mode
 
 Modality = Literal["audio", "text"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +163,20 @@ class Respond:
 
     def override(self, settings: SessionSettings) -> SessionSettings:
         """The settings of this answer, in a session with `settings`."""
-        fields = ("instructions", "tools", "tool_choice", "modality", "voice", "max_output_tokens", "thinking")
-        chosen = {name: value for name in fields if (value := getattr(self, name)) is not None}
-        return replace(settings, **chosen)
+
+        def chosen(wanted: T | None, usual: T) -> T:
+            return usual if wanted is None else wanted
+
+        return replace(
+            settings,
+            instructions=chosen(self.instructions, settings.instructions),
+            tools=chosen(self.tools, settings.tools),
+            tool_choice=chosen(self.tool_choice, settings.tool_choice),
+            modality=chosen(self.modality, settings.modality),
+            voice=chosen(self.voice, settings.voice),
+            max_output_tokens=chosen(self.max_output_tokens, settings.max_output_tokens),
+            thinking=chosen(self.thinking, settings.thinking),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ class ClauseSplitter:
                 self._close("")
         elif _MARKED.fullmatch(self._raw):
             boundary = boundary_after(self._raw, last)
-            long = self._words + 1 >= FIRST_WORDS or is_interjection(self._open_text().rstrip(MARKS).strip())
+            long = self._words + 1 >= FIRST_WORDS or is_interjection(self._open_text().rstrip(MARKS))
             if boundary and not boundary.continues and long:
                 self._end_word()
                 self._close(boundary.stop)
