@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.conversation.rendering import STILL_RUNNING
 from tests.clients.examples.terminal import Terminal, at_a_terminal
 from tests.clients.walks import environment
 from tests.examples.running import EXAMPLES, TOLD_TIME, answering, calling, serving
@@ -60,8 +61,10 @@ async def test_the_agent_greets_calls_its_tool_and_is_interrupted(example: Examp
             ):
                 await asyncio.to_thread(_talk, pulse, ear, terminal)
         results = [message["content"] for message in model.asked[-1]["messages"] if message["role"] == "tool"]
-        assert len(results) >= 2
-        assert all(re.fullmatch(r'"?\d\d:\d\d"?', result) for result in results)
+        # LiveKit runs no tool in an answer that a later part of the question interrupts.
+        times = [result for result in results if result != STILL_RUNNING]
+        assert len(times) >= 2
+        assert all(re.fullmatch(r'"?\d\d:\d\d"?', time) for time in times)
 
 
 def _talk(pulse: Pulse, ear: Ear, terminal: Terminal) -> None:
