@@ -21,7 +21,8 @@ from bench.corpus import Recording
 from bench.report import BAD, GOOD, PALE, number, percentile
 from pipeline.encoders.logmel import HOP, LogMel, LogMels
 from pipeline.encoders.whisper.guards import Hypothesis
-from pipeline.encoders.whisper.whisper import FULL_FRAMES, Encoding, WhisperEncoder
+from pipeline.encoders.whisper.model import FULL_FRAMES, Encoding
+from pipeline.encoders.whisper.whisper import WhisperEncoder
 from pipeline.settings import EncoderSettings
 
 if TYPE_CHECKING:

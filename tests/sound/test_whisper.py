@@ -14,7 +14,9 @@ from bench.speech.wer import normalised
 from pipeline.encoders.encoder import EncoderStream, Heard
 from pipeline.encoders.logmel import LogMels
 from pipeline.encoders.whisper.guards import Hypothesis
-from pipeline.encoders.whisper.whisper import FULL_FRAMES, WINDOW_FRAMES, Encoding, WhisperEncoder
+from pipeline.encoders.whisper.model import FULL_FRAMES, Encoding
+from pipeline.encoders.whisper.stream import WINDOW_FRAMES
+from pipeline.encoders.whisper.whisper import WhisperEncoder
 from pipeline.weights.store import ModelStore
 from tests.support.speech import RECORDINGS, cough, noise, word_errors
 

@@ -11,10 +11,11 @@ import pytest
 from audio.pcm import INPUT_RATE
 from audio.sound_file import read_wav
 from pipeline.encoders.logmel import LogMel
+from pipeline.encoders.whisper.model import Encoding
 from pipeline.encoders.whisper.text_decoder import TextDecoder, Written
 from pipeline.encoders.whisper.vocabulary import Vocabulary
 from pipeline.encoders.whisper.weights_file import WeightsFile
-from pipeline.encoders.whisper.whisper import Encoding, WhisperEncoder
+from pipeline.encoders.whisper.whisper import WhisperEncoder
 from pipeline.weights.store import ModelStore
 from tests.support.speech import RECORDINGS
 
