@@ -22,6 +22,7 @@ def wer(
     kinds: Annotated[str, typer.Option(help="Kinds of recordings, separated by commas.")] = "turn,pause",
     snr: Annotated[float | None, typer.Option(help="Add white noise this many dB below the speech.")] = None,
     gain: Annotated[float, typer.Option(help="Amplify by this many dB.")] = 0.0,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Two recordings in one turn: each with the next one.")] = False,
     as_json: Json = False,
     out: Out = None,
     picture: Picture = None,
@@ -32,9 +33,11 @@ def wer(
     async def measured(settings: Settings, progress: Progress) -> "Report":
         from audio.pcm import INPUT_RATE
         from bench.corpus import read_corpus
-        from bench.speech.wer import altered, measure
+        from bench.speech.wer import altered, joined, measure
 
         recordings = altered(read_corpus(corpus, kinds.split(","), INPUT_RATE), snr, gain)
+        if pairs:
+            recordings = joined(recordings)
         return measure(store_of(settings).resolve(settings.encoder.model), settings.encoder, recordings, progress)
 
     report(measured, as_json, out, picture, config)

@@ -136,6 +136,20 @@ def measure(
     return Report(settings.model, len(recordings), ways)
 
 
+def joined(recordings: Sequence[Recording]) -> list[Recording]:
+    """Each of the recordings with the next one after it: two sentences in one turn, and the silence between."""
+    after = [*recordings[1:], recordings[0]]
+    return [
+        replace(
+            one,
+            name=f"{one.name} {other.name}",
+            text=f"{one.text} {other.text}",
+            pcm=np.concatenate((one.pcm, other.pcm)),
+        )
+        for one, other in zip(recordings, after, strict=True)
+    ]
+
+
 def altered(recordings: Sequence[Recording], snr_db: float | None, gain_db: float) -> list[Recording]:
     """The recordings with white noise `snr` dB below their mean power, and amplified by `gain` dB."""
     noise = np.random.default_rng(0)

@@ -1,6 +1,7 @@
 """What the benches are fed with."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from bench.conversations.latency import turn_of
 from bench.corpus import BadCorpus, Recording, read_corpus, read_json
 from bench.speech import synthesis
 from bench.speech.synthesis import clause, read_texts
-from bench.speech.wer import altered, normalised, word_error_percent
+from bench.speech.wer import altered, joined, normalised, word_error_percent
 from bench.turn_ends import texts as turn_end_texts
 from bench.turn_ends.texts import Texts
 from tests.support.speech import RECORDINGS
@@ -102,3 +103,11 @@ def test_noise_and_gain_are_what_they_say() -> None:
 )
 def test_word_errors(said: str, heard: str, percent: float) -> None:
     assert word_error_percent([(said, heard)]) == pytest.approx(percent)
+
+
+def test_each_recording_is_followed_by_the_next_one() -> None:
+    one, other = recording(), replace(recording(), name="other", text="And then?")
+    first, last = joined([one, other])
+    assert first.text == f"{one.text} And then?"
+    assert last.text == f"And then? {one.text}"
+    assert len(first.pcm) == len(one.pcm) + len(other.pcm)

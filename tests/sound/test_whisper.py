@@ -154,6 +154,12 @@ def test_a_turn_of_more_than_half_a_minute_is_carried_over(whisper: WhisperEncod
     assert word_errors(said(*names), transcribe(whisper, pcm, block=len(pcm))) <= 0.06
 
 
+@pytest.mark.parametrize("first", ["turn_01.wav", "turn_04.wav", "turn_14.wav"])
+def test_a_second_sentence_is_heard_after_a_pause(whisper: WhisperEncoder, first: str) -> None:
+    pcm = np.concatenate([recording(first), recording("turn_07.wav")])
+    assert word_errors(said(first, "turn_07.wav"), transcribe(whisper, pcm)) <= 0.2
+
+
 def test_words_before_and_after_a_long_silence_are_heard(whisper: WhisperEncoder) -> None:
     pcm = np.concatenate([recording("turn_02.wav"), noise(25, -55), recording("turn_05.wav")])
     heard = transcribe(whisper, pcm, block=4 * BLOCK)

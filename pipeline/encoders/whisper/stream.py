@@ -25,6 +25,7 @@ from pipeline.encoders.whisper.guards import (
     unsure,
 )
 from pipeline.encoders.whisper.model import Encoding, WhisperModel
+from pipeline.encoders.whisper.unheard import may_go_unheard, unheard_from
 from pipeline.encoders.whisper.windows import Cut, cut_anywhere, cut_at_sentence
 
 SENTENCE_FRAMES = 800
@@ -67,6 +68,10 @@ class WhisperStream:
         """The last hypothesis that passed the guards. It begins with the committed words."""
         self._logprob = 0.0
         """Its mean log-probability."""
+        self._looked = 0
+        """Frames of the open window that its last pass saw."""
+        self._grown = 0
+        """The same of the last pass before the one that wrote the last words of `_latest`."""
 
     def push(self, pcm: Pcm) -> Heard:
         """See `EncoderStream`. Runs one pass if a hop has arrived since the last one."""
@@ -77,7 +82,9 @@ class WhisperStream:
             self._settled = False
             pcm = pcm[room:]
             if len(self._mel) >= WINDOW_FRAMES:
-                self._close_anywhere(self._look(last=True))
+                encoding = self._look(last=True)
+                if len(self._mel) >= WINDOW_FRAMES:  # it was not closed for words to be heard
+                    self._close_anywhere(encoding)
         # A pass costs in proportion to the window, and its hop grows with it.
         if self._unseen >= max(self._hop_samples, len(self._mel) * HOP // 16):
             encoding = self._look()
@@ -113,14 +120,49 @@ class WhisperStream:
         if doubtful(first, self._past) or (last and self._nothing_sure and unsure(first, len(self._mel))):
             hypothesis = self._second_opinion(log_mels, first) if last else None
         if hypothesis:
-            self._latest = self._units(hypothesis)
-            self._logprob = hypothesis.logprob
-            if hypothesis.logprob >= UNSURE_LOGPROB:  # close passes agree on what they invent, too
-                self._agreement.update(self._latest)
+            self._note(hypothesis)
+            if self._close_deaf(log_mels, encoding, last):
+                return self._look(last)
         elif last:
             self._latest = committed
         self._settled = last or hypothesis is not None
         return encoding
+
+    def _note(self, hypothesis: Hypothesis) -> None:
+        if plain_words(hypothesis.text) != plain_words(self._text(self._latest)):
+            self._grown = self._looked
+        self._looked = len(self._mel)
+        self._latest = self._units(hypothesis)
+        self._logprob = hypothesis.logprob
+        if hypothesis.logprob >= UNSURE_LOGPROB:  # close passes agree on what they invent, too
+            self._agreement.update(self._latest)
+
+    def _close_deaf(self, log_mels: LogMels, encoding: Encoding, last: bool) -> bool:
+        """Close the window after the latest words if that lets further ones be heard."""
+        if not self._latest or not may_go_unheard(log_mels, self._grown, last):
+            return False
+        frame = unheard_from(log_mels, self._starts(encoding)[-1])
+        if frame is None:
+            return False
+        rest = self._whisper.encode(log_mels[:, frame:])
+        before = plain_words(self._text(self._latest))
+        # After the same words it may be deaf again.
+        for context in (self._with_context(flat(self._latest)), ()):
+            more = self._whisper.decode(rest, self._language, self._limit, context=context)
+            words = plain_words(more.text)
+            if words != before[-len(words) :] and not doubtful(more) and more.logprob >= UNSURE_LOGPROB:
+                self._close(Cut(len(self._latest), frame))
+                self._context = context
+                return True
+        return False
+
+    def _with_context(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        return (*self._context, *tokens)[-CONTEXT_TOKENS:]
+
+    @property
+    def _limit(self) -> int:
+        """Most tokens that can have been said in the open window."""
+        return SPARE_TOKENS + round(TOKENS_PER_FRAME * len(self._mel))
 
     @property
     def _nothing_sure(self) -> bool:
@@ -143,7 +185,7 @@ class WhisperStream:
         return self._whisper.decode(
             encoding,
             self._language,
-            SPARE_TOKENS + round(TOKENS_PER_FRAME * len(self._mel)),
+            self._limit,
             context=context,
             prefix=flat(self._agreement.committed),
             prefix_logprob=self._logprob,
@@ -207,10 +249,12 @@ class WhisperStream:
         """Commit the words before the cut for good; those after it begin the next window."""
         said, kept = self._latest[: cut.word], self._latest[cut.word :]
         self._past += self._text(said)
-        self._context = (*self._context, *flat(said))[-CONTEXT_TOKENS:]
+        self._context = self._with_context(flat(said))
         self._agreement = Agreement(self._whisper.vocabulary.marks, self._agreement.committed[cut.word :], kept)
         self._latest = kept
         self._mel.drop(cut.frame)
+        self._looked = max(self._looked - cut.frame, 0)
+        self._grown = max(self._grown - cut.frame, 0)
 
     def _text(self, units: Sequence[Unit]) -> str:
         return self._whisper.vocabulary.text(flat(units))
