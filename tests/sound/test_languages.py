@@ -12,20 +12,16 @@ from pipeline.agent import Agent
 from pipeline.commands import SemanticVad
 from pipeline.conversation.items import Message
 from pipeline.events import ItemDone, ResponseDone, Transcribed
-from pipeline.settings import EncoderSettings
 from realtime.serve import loaded
 from tests.support import serving
 from tests.support.listener import Listener, hear
 from tests.support.speech import SPOKEN_CASES
 from tests.support.talk import SETTINGS
 
-EXACT = serving.SETTINGS.model_copy(update={"encoder": EncoderSettings(compute_type="float32")})
-"""What int8 makes of foreign words depends on the CPU's instructions."""
-
 
 @pytest.mark.parametrize("language", ["de", "es"])
 async def test_another_language_is_admitted_not_to_be_understood(language: str) -> None:
-    async with loaded(EXACT) as engine:
+    async with loaded(serving.SETTINGS) as engine:
         listener = Listener(["Invented."])
         settings = replace(SETTINGS, voice=engine.voice, turn_detection=SemanticVad())
         agent = Agent(replace(engine, decoder=listener.decoder), settings, listener)

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 
 MAX_COMPRESSION = 2.4
 """Whisper's own limit on the compression ratio: text that compresses better repeats itself."""
@@ -17,8 +18,17 @@ UNCLEAR_LOGPROB = -0.95
 """Mean log-probability of a token below which the words of a window that was padded to 30 s are invented. Of nine
 sentences in five languages that tiny.en was not taught, in three noises each, all were written at less, and of eight
 English ones none in white noise of 10 and 0 dB, where the worst had -0.7."""
-UNSURE_LOGPROB = -0.7
+DIFFERING_LOGPROB = -0.6
+"""The same where the unpadded window is heard otherwise, with at most `ALIKE` of the words."""
+ALIKE = 0.6
+"""Share of the words of both windows that they have in common, in order, up to which they are heard otherwise. A
+German and a Spanish sentence, in twelve noises each, in int8 and in float32, are found unclear 28 times of 48 without
+this rule, and each time with it. Of 360 English ones in white noise of 10, 5 and 0 dB, it finds 4 more, none of which
+was written rightly."""
+UNSURE_LOGPROB = -0.6
 """The same of the unpadded window, from which the padded one is asked."""
+AGREED_LOGPROB = -0.7
+"""The same from which a hypothesis counts for others: close passes agree on what they invent, too."""
 UNCLEAR_FRAMES = 150
 """Log-mel frames from which that is enough: of a single word the recognizer is no surer."""
 UNCLEAR_WORDS = 3
@@ -63,11 +73,18 @@ def unclear(first: Hypothesis, padded: Hypothesis, frames: int) -> bool:
 
     `first` transcribes the unpadded window, of so many log-mel `frames`.
     """
-    if padded.no_speech >= UNCLEAR_NO_SPEECH or padded.logprob >= UNCLEAR_LOGPROB:
+    if padded.no_speech >= UNCLEAR_NO_SPEECH:
         return False
-    words = plain_words(padded.text)
-    invented = first.logprob < UNCLEAR_LOGPROB and words != plain_words(first.text) and len(words) >= UNCLEAR_WORDS
-    return frames >= UNCLEAR_FRAMES or invented
+    words, first_words = plain_words(padded.text), plain_words(first.text)
+    if frames >= UNCLEAR_FRAMES:
+        doubted = padded.logprob < DIFFERING_LOGPROB or looping(padded)
+        return padded.logprob < UNCLEAR_LOGPROB or (doubted and _alike(words, first_words) <= ALIKE)
+    both_doubted = max(first.logprob, padded.logprob) < UNCLEAR_LOGPROB
+    return both_doubted and words != first_words and len(words) >= UNCLEAR_WORDS
+
+
+def _alike(one: Sequence[str], other: Sequence[str]) -> float:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
 def looping(hypothesis: Hypothesis, before: str = "") -> bool:

@@ -9,10 +9,10 @@ from pipeline.encoders.encoder import Glance, Heard
 from pipeline.encoders.logmel import HOP, LogMel, LogMels
 from pipeline.encoders.whisper.agreement import Agreement, Unit, flat
 from pipeline.encoders.whisper.guards import (
+    AGREED_LOGPROB,
     MAX_NO_SPEECH,
     MAX_REPEATED,
     MIN_LOGPROB,
-    UNSURE_LOGPROB,
     Hypothesis,
     doubtful,
     looping,
@@ -134,7 +134,7 @@ class WhisperStream:
         self._looked = len(self._mel)
         self._latest = self._units(hypothesis)
         self._logprob = hypothesis.logprob
-        if hypothesis.logprob >= UNSURE_LOGPROB:  # close passes agree on what they invent, too
+        if hypothesis.logprob >= AGREED_LOGPROB:
             self._agreement.update(self._latest)
 
     def _close_deaf(self, log_mels: LogMels, encoding: Encoding, last: bool) -> bool:
@@ -150,7 +150,7 @@ class WhisperStream:
         for context in (self._with_context(flat(self._latest)), ()):
             more = self._whisper.decode(rest, self._language, self._limit, context=context)
             words = plain_words(more.text)
-            if words != before[-len(words) :] and not doubtful(more) and more.logprob >= UNSURE_LOGPROB:
+            if words != before[-len(words) :] and not doubtful(more) and more.logprob >= AGREED_LOGPROB:
                 self._close(Cut(len(self._latest), frame))
                 self._context = context
                 return True

@@ -98,10 +98,13 @@ def test_repetition_compresses_and_speech_does_not() -> None:
         (("masses to be held", -1.17), ("Masses to be held.", -0.99), 139, False),
         (("Zagrope", -1.17), ("Sacrub", -1.22), 118, False),
         (("Zagrope", -1.17), ("Sacrub", -1.22), 150, True),
-        (("Yes, please", -1.17), ("Yes, please.", -0.6), 150, False),
+        (("Yes, please", -1.17), ("Yes, please.", -0.7), 150, False),
+        (("Must be held to start from the sky.", -1.24), ("Must be how to start fun fun kite.", -0.8), 303, True),
+        (("Must be held to start from the sky.", -1.24), ("Must be how to start fun fun kite.", -0.5), 303, False),
+        (("I can't be telling it.", -1.07), ("I'm right back, I'm right back, I'm right back.", -0.5), 267, True),
     ],
 )
-def test_short_words_are_invented_if_both_encodings_doubt_them(
+def test_words_are_invented_if_both_encodings_doubt_them_or_differ(
     first: tuple[str, float], padded: tuple[str, float], frames: int, expected: bool
 ) -> None:
     def written(text: str, logprob: float) -> Hypothesis:
