@@ -75,6 +75,16 @@ def test_what_is_predicted_is_as_loud_as_what_is_measured(kokoro: KokoroSynthesi
     assert abs(loudness(kokoro.graph.decode(latents, layers, 0, latents.frames)) - loudness(whole)) < 2.5
 
 
+@pytest.mark.parametrize("voice", sorted(VOICES))
+def test_a_single_word_is_as_loud_as_it_should_be(kokoro: KokoroSynthesizer, voice: str) -> None:
+    words = [in_frames(kokoro.graph, what, voice) for what in (clause("Yes", "!"), clause("Six"), clause("Nope"))]
+    whole = [pcm for pcm, _ in kokoro.graph.rendered(latents for _, latents in words)]
+    for (ids, latents), measured in zip(words, whole, strict=True):
+        predicted = kokoro.graph.decode(latents, kokoro.norms[voice].at(silence(ids, latents)), 0, latents.frames)
+        word = slice(latents.bounds[1], latents.bounds[-2])
+        assert abs(loudness(predicted[word]) - loudness(measured[word])) < 5
+
+
 def test_normalized_as_measured_it_is_what_the_uncut_vocoder_makes(kokoro: KokoroSynthesizer) -> None:
     _, latents = in_frames(kokoro.graph, clause("That sounds lovely"), "af_heart")
     ((whole, layers),) = kokoro.graph.rendered([latents])
