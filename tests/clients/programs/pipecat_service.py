@@ -66,6 +66,10 @@ class Watch(FrameProcessor):
 
 
 class Pipecat(Client):
+    def __init__(self) -> None:
+        super().__init__()
+        self._cancelled = False
+
     async def connect(self, url: str) -> None:
         lookup = FunctionSchema("lookup", "Looks something up.", {"place": {"enum": ["museum", "library"]}}, ["place"])
         properties = events.SessionProperties(
@@ -117,6 +121,7 @@ class Pipecat(Client):
         await self.type(text)
 
     async def cancel(self) -> None:
+        self._cancelled = True
         await self._service.send_client_event(events.ResponseCancelEvent())
 
     async def close(self) -> None:
@@ -124,7 +129,8 @@ class Pipecat(Client):
         await self._running
 
     async def _updated(self, service: object, item_id: str, item: events.ConversationItem | None) -> None:
-        if item is not None and item.role == "assistant" and item.status == "incomplete":
+        # What ended at its length is incomplete, too, and this overtakes the last of its sound.
+        if self._cancelled and item is not None and item.role == "assistant" and item.status == "incomplete":
             self.seen.end_answer(cut=True)
 
     async def _choose_tool(self, choice: str) -> None:
