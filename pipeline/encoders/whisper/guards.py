@@ -1,5 +1,6 @@
 """Detects hallucinations of a recognizer by measures of its output, never by a list of phrases."""
 
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,16 +76,18 @@ def unclear(first: Hypothesis, padded: Hypothesis, frames: int) -> bool:
     """
     if padded.no_speech >= UNCLEAR_NO_SPEECH:
         return False
-    words, first_words = plain_words(padded.text), plain_words(first.text)
     if frames >= UNCLEAR_FRAMES:
         doubted = padded.logprob < DIFFERING_LOGPROB or looping(padded)
-        return padded.logprob < UNCLEAR_LOGPROB or (doubted and _alike(words, first_words) <= ALIKE)
+        return padded.logprob < UNCLEAR_LOGPROB or (doubted and _alike(padded.text, first.text) <= ALIKE)
+    words, first_words = plain_words(padded.text), plain_words(first.text)
     both_doubted = max(first.logprob, padded.logprob) < UNCLEAR_LOGPROB
     return both_doubted and words != first_words and len(words) >= UNCLEAR_WORDS
 
 
-def _alike(one: Sequence[str], other: Sequence[str]) -> float:
-    return SequenceMatcher(None, one, other, autojunk=False).ratio()
+def _alike(one: str, other: str) -> float:
+    """Share of the words that the texts have in common, in order. "415-555" has the words of "415 555"."""
+    words, others = (re.findall(r"\w+", text.lower()) for text in (one, other))
+    return SequenceMatcher(None, words, others, autojunk=False).ratio()
 
 
 def looping(hypothesis: Hypothesis, before: str = "") -> bool:
