@@ -85,8 +85,8 @@ def unclear(first: Hypothesis, padded: Hypothesis, frames: int) -> bool:
 
 
 def _alike(one: str, other: str) -> float:
-    """Share of the words that the texts have in common, in order. "415-555" has the words of "415 555"."""
-    words, others = (re.findall(r"\w+", text.lower()) for text in (one, other))
+    """Share of the words and digits that the texts have in common, in order, however these are joined."""
+    words, others = (re.findall(r"\d|[^\W\d]+", text.lower()) for text in (one, other))
     return SequenceMatcher(None, words, others, autojunk=False).ratio()
 
 

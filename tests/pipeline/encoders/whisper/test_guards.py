@@ -100,6 +100,7 @@ def test_repetition_compresses_and_speech_does_not() -> None:
         (("Zagrope", -1.17), ("Sacrub", -1.22), 150, True),
         (("Yes, please", -1.17), ("Yes, please.", -0.7), 150, False),
         (("415 555", -1.06), ("415-555.", -0.73), 302, False),
+        (("4 1 5 5 5 5 5 5 5", -0.63), ("415. 555.", -0.69), 302, False),
         (("Must be held to start from the sky.", -1.24), ("Must be how to start fun fun kite.", -0.8), 303, True),
         (("Must be held to start from the sky.", -1.24), ("Must be how to start fun fun kite.", -0.5), 303, False),
         (("I can't be telling it.", -1.07), ("I'm right back, I'm right back, I'm right back.", -0.5), 267, True),
