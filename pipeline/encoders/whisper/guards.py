@@ -19,22 +19,24 @@ UNCLEAR_LOGPROB = -0.95
 """Mean log-probability of a token below which the words of a window that was padded to 30 s are invented. Of nine
 sentences in five languages that tiny.en was not taught, in three noises each, all were written at less, and of eight
 English ones none in white noise of 10 and 0 dB, where the worst had -0.7."""
+UNCLEAR_FRAMES = 150
+"""Log-mel frames from which that is enough: of a single word the recognizer is no surer."""
+UNCLEAR_WORDS = 3
+"""Words of a shorter window that are invented if both encodings doubt them and they differ. Of 486 short English ones,
+in six voices, clean and in white noise of 10 and 0 dB, four are found unclear; none of them was written rightly."""
 DIFFERING_LOGPROB = -0.6
-"""The same where the unpadded window is heard otherwise, with at most `ALIKE` of the words."""
+"""Mean log-probability of a token below which the words of a padded window are invented where the unpadded one is heard
+otherwise."""
 ALIKE = 0.6
 """Share of the words of both windows that they have in common, in order, up to which they are heard otherwise. A
 German and a Spanish sentence, in twelve noises each, in int8 and in float32, are found unclear 28 times of 48 without
 this rule, and each time with it. Of 360 English ones in white noise of 10, 5 and 0 dB, it finds 4 more, none of which
 was written rightly."""
 UNSURE_LOGPROB = -0.6
-"""The same of the unpadded window, from which the padded one is asked."""
+"""Mean log-probability of a token of the unpadded window, below which the padded one is asked."""
 AGREED_LOGPROB = -0.7
-"""The same from which a hypothesis counts for others: close passes agree on what they invent, too."""
-UNCLEAR_FRAMES = 150
-"""Log-mel frames from which that is enough: of a single word the recognizer is no surer."""
-UNCLEAR_WORDS = 3
-"""Words of a shorter window that are invented if both encodings doubt them and they differ. Of 486 short English ones,
-in six voices, clean and in white noise of 10 and 0 dB, four are found unclear; none of them was written rightly."""
+"""Mean log-probability of a token from which a hypothesis counts for others: close passes agree on what they invent,
+too."""
 CONFIDENT_LOGPROB = -0.25
 """Mean log-probability from which words count as spoken whatever the no-speech probability, as in Whisper."""
 _LAST_CHARACTERS = 60
