@@ -66,11 +66,8 @@ class Watch(FrameProcessor):
 
 
 class Pipecat(Client):
-    def __init__(self) -> None:
-        super().__init__()
-        self._cancelled = False
-
     async def connect(self, url: str) -> None:
+        self._cancelled = False
         lookup = FunctionSchema("lookup", "Looks something up.", {"place": {"enum": ["museum", "library"]}}, ["place"])
         properties = events.SessionProperties(
             audio=events.AudioConfiguration(

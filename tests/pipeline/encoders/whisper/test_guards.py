@@ -98,6 +98,7 @@ def test_repetition_compresses_and_speech_does_not() -> None:
         (("masses to be held", -1.17), ("Masses to be held.", -0.99), 139, False),
         (("Zagrope", -1.17), ("Sacrub", -1.22), 118, False),
         (("Zagrope", -1.17), ("Sacrub", -1.22), 150, True),
+        (("Yes, please", -1.17), ("Yes, please.", -0.6), 150, False),
         (("Yes, please", -1.17), ("Yes, please.", -0.7), 150, False),
         (("415 555", -1.06), ("415-555.", -0.73), 302, False),
         (("4 1 5 5 5 5 5 5 5", -0.63), ("415. 555.", -0.69), 302, False),
