@@ -14,6 +14,7 @@ from pipeline.encoders.encoder import Encoder
 from pipeline.listening.caller.speaker_encoder import Ge2eEncoder, SpeakerEncoder
 from pipeline.listening.smart_turn import SecondOpinion, SmartTurn
 from pipeline.listening.vad import FRAME_SAMPLES, SileroVad, Vad
+from pipeline.runtime.matrix_threads import use_own_thread_only
 from pipeline.runtime.workers import Urgency, Workers
 from pipeline.settings import PipelineSettings
 from pipeline.voice_catalogue import VoiceCatalogue, VoiceNotAtHand, voices_at_hand
@@ -49,6 +50,7 @@ class Engine:
 
         `report` is called with each step that begins. Raises `ModelError`, `MissingPackage`, or what a backend raises.
         """
+        use_own_thread_only()
         vad_model, opinion_model = settings.vad.model, settings.turn.second_opinion
         speaker_model = settings.turn.speaker_encoder
         with loading("vad", vad_model):
