@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,11 @@ from pipeline.runtime.fair_shares import FairShares
 
 T = TypeVar("T")
 
+_ASIDE = 5
+"""Niceness of the thread for what is done aside: of a core that another thread wants too, it has a quarter.
+
+Source: https://man7.org/linux/man-pages/man7/sched.7.html
+"""
 _WAITERS = 64
 """Threads for blocking waits, created on demand: more conversations than that take turns."""
 
@@ -73,6 +80,12 @@ def charge(account: object, seconds: float) -> None:
         account.computed(seconds)
 
 
+def _yield_cores() -> None:
+    """Let this thread have less of a core that others want. Elsewhere than on Linux, niceness is that of a process."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _ASIDE)
+
+
 @dataclass(frozen=True, slots=True)
 class _Job:
     urgency: Urgency
@@ -105,6 +118,7 @@ class Workers:
         self._open = True
         self._prepare = prepare
         self._waiters = ThreadPoolExecutor(_WAITERS, thread_name_prefix="waiter")
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="aside", initializer=_yield_cores)
         self._threads = [threading.Thread(target=self._work, name=f"worker-{n}", daemon=True) for n in range(threads)]
         for thread in self._threads:
             thread.start()
@@ -142,6 +156,22 @@ class Workers:
         """
         return await asyncio.get_running_loop().run_in_executor(self._waiters, work)
 
+    async def aside(self, work: Callable[[], T]) -> T:
+        """Run `work` on a thread that yields the cores to all others; it runs one such work after the other.
+
+        For what takes a while and is not needed at once. Cancelled, it runs to its end and the result is dropped.
+        """
+        loop, payer = asyncio.get_running_loop(), account()
+
+        def job() -> T:
+            began = self._clock()
+            try:
+                return work()
+            finally:
+                self._charge(loop, payer, began)
+
+        return await loop.run_in_executor(self._aside, job)
+
     @property
     def waiting(self) -> int:
         """Pieces of work that wait for a thread."""
@@ -155,7 +185,8 @@ class Workers:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
-        self._waiters.shutdown(cancel_futures=True)
+        for pool in (self._waiters, self._aside):
+            pool.shutdown(cancel_futures=True)
 
     def _work(self) -> None:
         self._prepare()
@@ -169,14 +200,19 @@ class Workers:
             assert job is not None
             began = self._clock()
             job.run()
+            self._charge(job.loop, job.account, began)
             with self._changed:
-                now = self._clock()
-                if job.account is not None:
-                    self._shares.note(job.account, now - began, now)
                 self._idle += 1
-            _tell(job.loop, charge, job.account, now - began)
             # What it references would stay alive until the next job.
             del job
+
+    def _charge(self, loop: asyncio.AbstractEventLoop, payer: object, began: float) -> None:
+        """Count what a thread has done for `payer` since it `began`."""
+        with self._changed:
+            now = self._clock()
+            if payer is not None:
+                self._shares.note(payer, now - began, now)
+        _tell(loop, charge, payer, now - began)
 
     def _take(self) -> _Job | None:
         """The work that is next; None: there is none, or what there is leaves this thread to others."""

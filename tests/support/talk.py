@@ -115,6 +115,7 @@ class Talk:
                 await asyncio.sleep(0)
         for _ in range(5):
             await self._workers.run(Urgency.LISTEN, lambda: None)
+            await self._workers.aside(lambda: None)
             for _ in range(10):
                 await asyncio.sleep(0)
 

@@ -1,4 +1,6 @@
 import asyncio
+import os
+import sys
 import threading
 import weakref
 from collections.abc import Iterator
@@ -158,6 +160,30 @@ async def test_closed_workers_take_nothing(workers: Workers) -> None:
     workers.close()
     with pytest.raises(RuntimeError, match="closed"):
         await workers.run(Urgency.DETECT, lambda: None)
+
+
+async def test_what_is_done_aside_keeps_no_thread_from_others_and_is_charged(workers: Workers) -> None:
+    told = asyncio.Queue[float]()
+
+    class Account:
+        def computed(self, seconds: float) -> None:
+            told.put_nowait(seconds)
+
+    free = threading.Event()
+    with accounted(Account()):
+        aside = asyncio.create_task(workers.aside(free.wait))
+    assert await workers.run(Urgency.LISTEN, lambda: True)
+    free.set()
+    assert await aside
+    assert await told.get() > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows niceness by threads")
+async def test_what_is_done_aside_yields_the_cores(workers: Workers) -> None:
+    def niceness() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    assert await workers.aside(niceness) > await workers.run(Urgency.LISTEN, niceness) == niceness()
 
 
 async def test_each_thread_is_prepared_before_its_first_work() -> None:

@@ -271,6 +271,26 @@ async def test_the_sound_is_judged_again_while_the_silence_grows() -> None:
         assert conversation.all(SpeechStopped)
 
 
+@pytest.mark.parametrize(("probability", "looks"), [(0.9, 1), (0.001, 2)])
+async def test_while_the_words_are_awaited_the_sound_is_judged_once(probability: float, looks: int) -> None:
+    opinion = Undecided(0.99, 0.99)
+    async with talk(
+        ["What time is it?"], ["Noon."], session=SEMANTIC, settings=PATIENT, doubt=opinion, threads=2
+    ) as conversation:
+        conversation.encoder.hold = last_look = threading.Event()
+        conversation.decoder.end_of_turn = probability
+        try:
+            await conversation.speak(1)
+            await conversation.be_silent(0.7)
+            await conversation.settled()
+            assert len(opinion.heard) == 1
+        finally:
+            last_look.set()
+        await considered(conversation, 1)
+        await conversation.settled()
+        assert len(opinion.heard) == looks, "judged again where the words leave it open"
+
+
 async def test_a_second_opinion_that_fails_leaves_it_to_the_words() -> None:
     async with talk(["What is it?"], ["Noon."], session=SEMANTIC, settings=PATIENT, doubt=Undecided()) as conversation:
         conversation.decoder.end_of_turn = 0.9
